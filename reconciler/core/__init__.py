@@ -1,0 +1,1 @@
+"""Decisions. Pure: values in, values out; no clock, no I/O, no client library."""

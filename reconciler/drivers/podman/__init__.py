@@ -1,0 +1,1 @@
+"""Podman, through its REST API. The only importer of podman-py."""

@@ -1,0 +1,34 @@
+"""Where something was written, and what is wrong there."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """A place in a file; line and column count from 1, and 0 means the file as a whole."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """
+    Something that a person has to mend.
+
+    `message` says what cannot be done and why; `hint` what would be right (may be empty);
+    `app` is the app concerned, where it is known.
+    """
+
+    origin: Origin
+    message: str
+    hint: str = ""
+    app: str | None = None
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.origin}: {self.message}{hint}"

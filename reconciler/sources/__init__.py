@@ -1,0 +1,1 @@
+"""Adapters that turn bytes in folders into documents. They never decide."""
