@@ -1,0 +1,182 @@
+"""
+A plan is a list of changes, one an app; a change is a list of steps that describe it entirely.
+
+`Action` says what the reconciler will do, `Reason` why; no code decides anything by the reason.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.model.desired import ContainerSpec, NetworkSpec, VolumeSpec
+
+
+class Action(StrEnum):
+    """Completes the sentence: the reconciler will … the app."""
+
+    INSTALL = "install"
+    UPDATE = "update"
+    START = "start"
+    RESTART = "restart"
+    STOP = "stop"
+    REMOVE = "remove"
+    KEEP = "keep"
+    HOLD = "hold"
+
+
+class Reason(StrEnum):
+    """Why: one word for machines; the message beside it is for people."""
+
+    NOT_INSTALLED = "NotInstalled"
+    DIGEST_CHANGED = "DigestChanged"
+    PREVIOUS_SUPERSEDED = "PreviousSuperseded"
+    INCOMPLETE = "Incomplete"
+    NOT_RUNNING = "NotRunning"
+    PROCESS_LOST = "ProcessLost"
+    UNHEALTHY = "Unhealthy"
+    NETWORK_MISSING = "NetworkMissing"
+    SUSPENDED = "Suspended"
+    NOT_DESIRED = "NotDesired"
+    IN_SYNC = "InSync"
+    STARTING = "Starting"
+    COMPLETED = "Completed"
+    ENDING = "Ending"
+    BACK_OFF = "BackOff"
+    CRASH_LOOP = "CrashLoop"
+    FAILED = "Failed"
+    JOB_FAILED = "JobFailed"
+    MANIFEST_INVALID = "ManifestInvalid"
+    SOURCE_UNREADABLE = "SourceUnreadable"
+    DEPENDENCY_MISSING = "DependencyMissing"
+    DEPENDENCY_CYCLE = "DependencyCycle"
+    DEPENDENCY_NOT_READY = "DependencyNotReady"
+    CONTAINER_NOT_READY = "ContainerNotReady"
+    REQUIRED_BY = "RequiredBy"
+    DEPENDANTS_FIRST = "DependantsFirst"
+    MASS_REMOVAL = "MassRemoval"
+    NOT_SUPPORTED = "NotSupported"
+    NOT_ENOUGH_STORAGE = "NotEnoughStorage"
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareImage:
+    """Have the image on the box: pull or build it, as its policy says."""
+
+    container: ContainerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureNetwork:
+    """Have the app's own network."""
+
+    network: NetworkSpec
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureVolume:
+    """Have a data volume."""
+
+    volume: VolumeSpec
+
+
+@dataclass(frozen=True, slots=True)
+class CreateContainer:
+    """Have the container, not started."""
+
+    container: ContainerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class StartContainer:
+    """Have it running. `ref` is an id or a container name."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopContainer:
+    """Have it not running: ask, wait `grace` seconds, then kill."""
+
+    ref: str
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveContainer:
+    """Have it gone, stopped or not. Its volumes stay."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNetwork:
+    """Have the app's own network gone."""
+
+    name: str
+
+
+Step = (
+    PrepareImage
+    | EnsureNetwork
+    | EnsureVolume
+    | CreateContainer
+    | StartContainer
+    | StopContainer
+    | RemoveContainer
+    | RemoveNetwork
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What will be done to one app. KEEP and HOLD have no steps."""
+
+    app: str
+    action: Action
+    reason: Reason
+    message: str = ""
+    digest: str = ""
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def acts(self) -> bool:
+        """Whether anything will be done."""
+        return bool(self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    One change for each known app, sorted by id.
+
+    `look_again_at` is the earliest moment at which time alone could change the plan.
+    """
+
+    changes: tuple[Change, ...] = ()
+    look_again_at: datetime | None = None
+
+    def of(self, app: str) -> Change | None:
+        """Return the change of one app."""
+        return next((c for c in self.changes if c.app == app), None)
+
+
+class Result(StrEnum):
+    """How a change ended."""
+
+    APPLIED = "applied"
+    FAILED = "failed"
+    CONFLICT = "conflict"
+    UNAVAILABLE = "unavailable"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A change that ended, and how. `message` is empty when it was applied."""
+
+    change: Change
+    result: Result
+    message: str
+    began_at: datetime
+    ended_at: datetime
+    steps_done: int

@@ -1,0 +1,244 @@
+"""
+What should run: fully resolved specs. Every default is filled in; nothing here needs a second look at the manifest.
+
+Sizes are bytes, durations seconds, CPU a number of cores. Mappings are tuples of pairs, sorted by key.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model.origin import Origin, Problem
+
+
+class PullPolicy(StrEnum):
+    """When an image is fetched."""
+
+    IF_NOT_PRESENT = "if-not-present"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Restart(StrEnum):
+    """Whether a container whose process ended is started again."""
+
+    ALWAYS = "always"
+    ON_FAILURE = "on-failure"
+    NO = "no"
+
+
+class StartCondition(StrEnum):
+    """What a container waits for in another container of its app."""
+
+    STARTED = "started"
+    HEALTHY = "healthy"
+    COMPLETED = "completed"
+
+
+class NetworkPolicy(StrEnum):
+    """Which network an app's containers live in."""
+
+    ISOLATED = "isolated"
+    NONE = "none"
+    HOST = "host"
+
+
+class HealthKind(StrEnum):
+    """How a container is asked whether it is well."""
+
+    HTTP = "http"
+    TCP = "tcp"
+    EXEC = "exec"
+
+
+class MountKind(StrEnum):
+    """Where a mounted directory lives."""
+
+    VOLUME = "volume"
+    BIND = "bind"
+    TMPFS = "tmpfs"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """A probe and its patience. `port` is a container port; `command` is for exec only."""
+
+    kind: HealthKind
+    port: int = 0
+    scheme: str = "http"
+    path: str = "/"
+    command: tuple[str, ...] = ()
+    interval: float = 30.0
+    timeout: float = 5.0
+    retries: int = 3
+    start_period: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSpec:
+    """
+    An image made on this box.
+
+    `context` is an absolute path, `content` the SHA-256 (hex) of everything in it, so that a
+    changed file is a changed digest.
+    """
+
+    context: str
+    containerfile: str
+    args: tuple[tuple[str, str], ...]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortSpec:
+    """A published port."""
+
+    host: int
+    container: int
+    protocol: str = "tcp"
+    bind: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class MountSpec:
+    """
+    A directory inside a container.
+
+    `source` is the engine's volume name, an absolute host path, or empty for tmpfs; `size` (bytes)
+    is for tmpfs.
+    """
+
+    kind: MountKind
+    source: str
+    target: str
+    options: tuple[str, ...] = ()
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Limits; None means no limit."""
+
+    cpu: float | None = None
+    memory: int | None = None
+    memory_reservation: int | None = None
+    pids: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """
+    One container, ready to be created.
+
+    `container_name` is the engine's name and carries the beginning of the digest, so the old and
+    the new revision of a container can exist side by side.
+    """
+
+    app: str
+    name: str
+    container_name: str
+    digest: str
+    image: str
+    build: BuildSpec | None = None
+    pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    user: str | None = None
+    working_dir: str | None = None
+    hostname: str | None = None
+    init: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
+    network: str | None = None  # the engine's name of the app's own network; None: see policy
+    network_policy: NetworkPolicy = NetworkPolicy.ISOLATED
+    aliases: tuple[str, ...] = ()
+    ports: tuple[PortSpec, ...] = ()
+    mounts: tuple[MountSpec, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    no_new_privileges: bool = True
+    readonly_root: bool = False
+    resources: Resources = Resources()
+    stop_signal: str | None = None
+    stop_grace_period: float = 10.0
+    restart: Restart = Restart.ALWAYS
+    depends_on: tuple[tuple[str, StartCondition], ...] = ()
+    health: HealthCheck | None = None
+    requires: tuple[str, ...] = ()  # apps; kept in a label so that removal protection needs no file
+    source: str = ""  # the file it came from; a label, not part of the digest
+
+    @property
+    def is_job(self) -> bool:
+        """Whether an end with exit code 0 is what is wanted."""
+        return self.restart is not Restart.ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """An app's own bridge network. `interface` has at most 15 characters."""
+
+    name: str
+    app: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSpec:
+    """A data volume of an app. Never deleted by a pass."""
+
+    name: str
+    app: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """Another app that has to be there first."""
+
+    app: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AppSpec:
+    """
+    One app as it should be.
+
+    `unsupported` lists keys that this version cannot carry out: a reason to hold, never to ignore.
+    `stale` is set where the file is unreadable now and this is its last good version.
+    """
+
+    id: str
+    name: str
+    version: str
+    digest: str
+    containers: tuple[ContainerSpec, ...]
+    network: NetworkSpec | None
+    volumes: tuple[VolumeSpec, ...]
+    requires: tuple[Requirement, ...]
+    origin: Origin
+    suspended: bool = False
+    storage: int | None = None
+    unsupported: tuple[str, ...] = ()
+    stale: Problem | None = None
+
+    def container(self, name: str) -> ContainerSpec | None:
+        """Return the container of that name."""
+        return next((c for c in self.containers if c.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """
+    All that should be, and all that could not be understood.
+
+    `broken` names apps that somebody wants but whose documents cannot be used: hold them.
+    `complete` is False where the source as a whole could not be read: remove nothing.
+    `broken_files` are the files that could not be read, so that what came from them is held even
+    where their apps are not known any more.
+    """
+
+    apps: Mapping[str, AppSpec] = field(default_factory=dict[str, AppSpec])
+    broken: Mapping[str, Problem] = field(default_factory=dict[str, Problem])
+    problems: tuple[Problem, ...] = ()
+    broken_files: Mapping[str, Problem] = field(default_factory=dict[str, Problem])
+    complete: bool = True
+    incomplete_because: str = ""
+    in_catalogue: frozenset[str] = frozenset()

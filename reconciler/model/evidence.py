@@ -1,0 +1,16 @@
+"""Facts gathered before deciding, other than what runs: what the operator confirmed, what the disk has left."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """
+    Facts for the gates. What is missing denies.
+
+    `removal_confirmed` names apps whose removal the operator confirmed and that has not expired.
+    `free_bytes` is the room left where volumes live; None: could not be measured.
+    """
+
+    removal_confirmed: frozenset[str] = frozenset()
+    free_bytes: int | None = None

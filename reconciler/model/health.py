@@ -1,0 +1,47 @@
+"""What probes found: counted facts, and the word that `core.health` makes of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class HealthState(StrEnum):
+    """How a running container is. NONE: it has no check, so running is all that is known."""
+
+    NONE = "none"
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """One probe: did it answer well, and if not, what was wrong (no addresses, no times)."""
+
+    ok: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRecord:
+    """
+    All probes of one run of a container, counted.
+
+    A run is one start: `ref` and `started_at` together. `failures` is the present streak.
+    """
+
+    ref: str
+    started_at: datetime | None
+    succeeded: bool = False
+    failures: int = 0
+    message: str = ""
+    last_at: datetime | None = None
+    healthy_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The health of one container, or of an app as the worst of its containers."""
+
+    state: HealthState
+    message: str = ""

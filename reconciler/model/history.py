@@ -1,0 +1,20 @@
+"""What was tried lately for one app: the memory that back-off needs. Losing it loses only patience."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """
+    Failures in a row for one digest of one app.
+
+    `failures` counts changes that failed; `starts` counts starts since the app was last well for
+    its window; `since` is when the last of either happened.
+    """
+
+    digest: str = ""
+    failures: int = 0
+    starts: int = 0
+    since: datetime | None = None
+    message: str = ""

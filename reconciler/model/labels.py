@@ -1,0 +1,13 @@
+"""The labels that carry everything a new reconciler needs to know about a container that it finds."""
+
+PREFIX = "io.archipelago."
+FORMAT = PREFIX + "format"  # version of this set of labels
+INSTANCE = PREFIX + "instance"
+APP = PREFIX + "app"
+CONTAINER = PREFIX + "container"
+DIGEST = PREFIX + "digest"
+REQUIRES = PREFIX + "requires"  # comma-separated app ids
+SOURCE = PREFIX + "source"
+STOP_GRACE_PERIOD = PREFIX + "stop-grace-period"  # seconds
+
+FORMAT_VERSION = "1"

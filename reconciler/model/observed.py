@@ -1,0 +1,77 @@
+"""What is there: containers and networks that carry our label and our instance name."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class ContainerState(StrEnum):
+    """
+    The state of a container's process, not of the engine's bookkeeping.
+
+    ENDING: the process is gone and the engine will notice in a moment, or it is being stopped.
+    LOST: the engine says "running" for ever, but nobody watches the process and it is gone.
+    BROKEN: half-made or half-removed; only removal helps.
+    """
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    EXITED = "exited"
+    ENDING = "ending"
+    LOST = "lost"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedContainer:
+    """
+    One container of ours, from its labels and its process.
+
+    `ref` is what the engine wants to be asked with (its id). `exit_code` and `finished_at` are
+    of the last run; `started_at` is None when it never ran.
+    """
+
+    ref: str
+    container_name: str
+    app: str
+    container: str
+    digest: str
+    state: ContainerState
+    image: str = ""
+    image_id: str = ""
+    pid: int = 0
+    exit_code: int | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    networks: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    source: str = ""
+    stop_grace_period: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedNetwork:
+    """One network of ours."""
+
+    name: str
+    app: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The world at one moment, ours only, sorted by app and container name."""
+
+    containers: tuple[ObservedContainer, ...] = ()
+    networks: tuple[ObservedNetwork, ...] = ()
+
+    def of(self, app: str) -> tuple[ObservedContainer, ...]:
+        """Return the containers of one app."""
+        return tuple(c for c in self.containers if c.app == app)
+
+    def apps(self) -> frozenset[str]:
+        """Return the ids of all apps that left a container or a network."""
+        return frozenset(
+            {c.app for c in self.containers} | {n.app for n in self.networks},
+        )

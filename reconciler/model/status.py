@@ -1,0 +1,93 @@
+"""What is told: conditions of each app, and of the pass."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.model.change import Action
+from reconciler.model.health import HealthState
+from reconciler.model.origin import Problem
+
+
+class ConditionType(StrEnum):
+    """Three questions: does it serve, is work under way, does a person have to act."""
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One answer. The same problem always has the same reason and message."""
+
+    type: ConditionType
+    status: bool
+    reason: str
+    message: str
+    last_transition: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStatus:
+    """One container, as seen in the last pass."""
+
+    name: str
+    id: str
+    image: str
+    state: str
+    started_at: datetime | None
+    health: HealthState
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppStatus:
+    """One app. `requires` are app ids; `last_change` tells what was last done, and when."""
+
+    id: str
+    version: str
+    action: Action
+    reason: str
+    message: str
+    conditions: tuple[Condition, ...]
+    digest: str
+    health: HealthState
+    containers: tuple[ContainerStatus, ...]
+    requires: tuple[str, ...]
+    last_change: str = ""
+    last_change_at: datetime | None = None
+
+    def condition(self, kind: ConditionType) -> Condition | None:
+        """Return the condition of that type."""
+        return next((c for c in self.conditions if c.type is kind), None)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the app serves."""
+        condition = self.condition(ConditionType.READY)
+        return condition is not None and condition.status
+
+
+@dataclass(frozen=True, slots=True)
+class PassStatus:
+    """One pass of the loop. Durations are seconds; `error` is empty when it could look and plan."""
+
+    number: int
+    duration_seconds: float
+    finished_at: datetime
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All that `archipelago status` tells."""
+
+    apps: tuple[AppStatus, ...]
+    last_pass: PassStatus
+    problems: tuple[Problem, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    def of(self, app: str) -> AppStatus | None:
+        """Return the status of one app."""
+        return next((a for a in self.apps if a.id == app), None)

@@ -1,0 +1,176 @@
+"""
+The seams of the house: what the loop asks of the outside. Contracts are in the docstrings.
+
+Every implementation of `Driver` passes the same contract tests.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from reconciler.model.change import Change, Outcome
+from reconciler.model.desired import ContainerSpec, HealthCheck, NetworkSpec, VolumeSpec
+from reconciler.model.evidence import Evidence
+from reconciler.model.health import ProbeRecord, ProbeResult
+from reconciler.model.observed import Observed, ObservedContainer
+from reconciler.model.snapshot import Snapshot
+from reconciler.model.status import Status
+
+Wake = Callable[[], None]
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> datetime:
+        """Return the wall-clock time, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
+
+
+class Source(Protocol):
+    """A place where documents come from."""
+
+    def read(self) -> Snapshot:
+        """
+        Return everything that is there now.
+
+        Never raises for what a user may have written or unplugged: what cannot be read is in the
+        snapshot's problems, with the last good version beside it.
+        """
+        ...
+
+
+class Subscription(Protocol):
+    """Something that goes on until it is closed."""
+
+    def close(self) -> None:
+        """Stop; no wake-up comes after this returns."""
+        ...
+
+
+class Driver(Protocol):
+    """
+    A container engine, in idempotent verbs.
+
+    Every verb has a deadline of its own and raises DriverUnavailable (nobody answered in time),
+    DriverConflict (the world moved) or DriverRejected (it said no, and why). Doing what is done
+    already is never an error. Nothing without our label and our instance is ever touched. All
+    verbs may be called from several threads at once.
+    """
+
+    def observe(self) -> Observed:
+        """Return all containers and networks of this instance, sorted by app and container name."""
+        ...
+
+    def prepare_image(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
+        """Have the image on the box, pulled or built; tells `progress` in words while it lasts."""
+        ...
+
+    def ensure_network(self, network: NetworkSpec) -> None:
+        """Have the network, labelled with its app."""
+        ...
+
+    def ensure_volume(self, volume: VolumeSpec) -> None:
+        """Have the volume, labelled with its app. One of that name that is not ours is refused."""
+        ...
+
+    def create(self, container: ContainerSpec) -> None:
+        """Have the container, not started. A half-made one of that name is replaced."""
+        ...
+
+    def start(self, ref: str) -> None:
+        """Have it running; its process was seen to start. `ref` is an id or a container name."""
+        ...
+
+    def stop(self, ref: str, grace: float) -> None:
+        """Have it not running: its stop signal, `grace` seconds, then SIGKILL. Absent is fine."""
+        ...
+
+    def remove(self, ref: str) -> None:
+        """Have it gone, running or not, with no grace. Named volumes stay. Absent is fine."""
+        ...
+
+    def remove_network(self, name: str) -> None:
+        """Have the network gone. Absent is fine; in use is a DriverConflict."""
+        ...
+
+    def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
+        """
+        Ask a running container whether it is well, within the check's timeout.
+
+        `localhost` is the container itself. Never raises: what goes wrong is a failed probe.
+        """
+        ...
+
+    def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
+        """Yield lines that the container printed, without line ends; with `follow`, as they come."""
+        ...
+
+    def subscribe(self, wake: Wake) -> Subscription:
+        """
+        Call `wake` whenever something of ours may have changed, until closed.
+
+        Reconnects by itself, with back-off; after a gap it wakes once, since nobody knows what
+        was missed. The end of a process wakes at once.
+        """
+        ...
+
+
+class EvidenceGatherer(Protocol):
+    """Collects facts; judges none of them."""
+
+    def gather(self) -> Evidence:
+        """Return the facts of this moment; never raises, what is missing is missing."""
+        ...
+
+
+class Lanes(Protocol):
+    """The single-flight workers, one an app, that carry out changes."""
+
+    def dispatch(self, change: Change) -> bool:
+        """Begin the change unless the app's lane is busy; say whether it was begun."""
+        ...
+
+    def running(self) -> Mapping[str, Change]:
+        """Return the changes under way, by app."""
+        ...
+
+    def progress(self) -> Mapping[str, str]:
+        """Return what each running lane is doing, in words, by app."""
+        ...
+
+    def cancel(self, app: str) -> None:
+        """Ask the app's lane to stop at its next step."""
+        ...
+
+    def finished(self) -> tuple[Outcome, ...]:
+        """Return, once, the outcomes since the last call."""
+        ...
+
+
+class Probes(Protocol):
+    """Probes running containers on their intervals."""
+
+    def watch(self, targets: Mapping[str, tuple[ObservedContainer, HealthCheck]]) -> None:
+        """Probe exactly these from now on, keyed by ref; a new run of a container starts afresh."""
+        ...
+
+    def records(self) -> Mapping[str, ProbeRecord]:
+        """Return what was counted, by ref."""
+        ...
+
+
+class Recorder(Protocol):
+    """Told what happened; tells the world. Never raises, never slows the loop."""
+
+    def passed(self, status: Status) -> None:
+        """Record a pass and the state of all apps after it."""
+        ...
+
+    def finished(self, outcome: Outcome) -> None:
+        """Record a change that ended."""
+        ...
