@@ -1,0 +1,71 @@
+# Every day's commands. `make` alone lists them; deploy/setup.sh does the installing.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+# A Podman of its own: the containers, networks and ports of this machine are never seen.
+WORLD := $(BIN)/python tests/world.py
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: ## Install what is missing: Podman, the environment in .venv, busybox for the demo apps
+	@deploy/setup.sh runtime
+
+.PHONY: setup-dev
+setup-dev:
+	@deploy/setup.sh dev
+
+.PHONY: run
+run: setup ## Make this machine match desired-state/, and keep it so (Ctrl-C leaves the apps running)
+	@$(BIN)/archipelago run --desired-state desired-state --catalogue apps --state-dir .state
+
+.PHONY: test
+test: check ## Checks first, then every test, on a real Podman in a world of its own
+	@$(WORLD) $(BIN)/python -m pytest -m '' $(ARGS)
+
+.PHONY: check
+check: setup-dev ## Format, lint, layers and types, without changing a file
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+.PHONY: fix
+fix: setup-dev ## Format, and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: setup-dev ## Measure: every tests/bench/bench_*.py
+	@for bench in tests/bench/bench_*.py; do \
+		$(WORLD) $(BIN)/python "$$bench" $(ARGS) || exit; \
+	done
+
+.PHONY: mutants
+mutants: setup-dev ## Break the code on purpose and see whether the tests notice
+	@$(BIN)/python tests/mutants.py $(ARGS)
+
+# hatchling and editables build the editable install without asking the network again;
+# pyright[nodejs] brings its own node as a wheel.
+.PHONY: lock
+lock: setup-dev ## Write both lock files from pyproject.toml (newer versions: ARGS=--upgrade)
+	@[ -x $(BIN)/uv ] || $(BIN)/pip install --quiet 'uv>=0.8'
+	@printf '%s\n' hatchling editables \
+		| $(COMPILE) $(ARGS) pyproject.toml - --output-file requirements.lock
+	@printf '%s\n' hatchling editables 'pyright[nodejs]' \
+		| $(COMPILE) $(ARGS) pyproject.toml - --constraint requirements.lock \
+			--group test --group lint --group type --output-file requirements-dev.lock
+
+.PHONY: clean
+clean: ## Remove the environment and every cache; the state in .state stays
+	@rm -rf $(VENV) dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+		.hypothesis .coverage apps/*/busybox
+	@find reconciler tests -name __pycache__ -type d -prune -exec rm -rf {} +
