@@ -1,0 +1,224 @@
+"""The verbs of `ports.Driver`, carried out in a world of memory."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+
+from reconciler.drivers.memory.things import Box, Owned
+from reconciler.drivers.memory.world import World
+from reconciler.errors import DriverConflict, DriverRejected
+from reconciler.model.desired import (
+    ContainerSpec,
+    HealthCheck,
+    NetworkSpec,
+    PullPolicy,
+    VolumeSpec,
+)
+from reconciler.model.health import ProbeResult
+from reconciler.model.observed import (
+    ContainerState,
+    Observed,
+    ObservedContainer,
+    ObservedNetwork,
+)
+from reconciler.ports import Clock, Subscription, Wake
+
+_ENDED = {ContainerState.CREATED, ContainerState.EXITED, ContainerState.LOST}
+
+
+class MemoryDriver:
+    """
+    An engine without an engine. Implements `ports.Driver`.
+
+    Without a world it makes its own; given one, it finds what earlier drivers left there.
+    """
+
+    def __init__(self, instance: str, clock: Clock, world: World | None = None) -> None:
+        self.instance = instance
+        self.world = world or World(clock)
+        self.world.clock = clock
+
+    def observe(self) -> Observed:
+        """Return all containers and networks of this instance, sorted."""
+        with self._verb("observe", self.instance, mutating=False):
+            containers = [b.observed(b.spec) for b in self._ours() if b.spec is not None]
+            networks = [n for n in self.world.networks.values() if n.instance == self.instance]
+        containers.sort(key=lambda c: (c.app, c.container_name))
+        networks.sort(key=lambda n: (n.app, n.name))
+        return Observed(
+            tuple(containers),
+            tuple(ObservedNetwork(n.name, n.app) for n in networks),
+        )
+
+    def prepare_image(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
+        """Have the image in the world, pulled or built."""
+        with self._verb("prepare_image", container.image):
+            if container.build is not None:
+                self._build(container, progress)
+            else:
+                self._pull(container, progress)
+
+    def ensure_network(self, network: NetworkSpec) -> None:
+        """Have the network."""
+        with self._verb("ensure_network", network.name):
+            self._own(self.world.networks, "network", network.name, network.app)
+
+    def ensure_volume(self, volume: VolumeSpec) -> None:
+        """Have the volume."""
+        with self._verb("ensure_volume", volume.name):
+            self._own(self.world.volumes, "volume", volume.name, volume.app)
+
+    def create(self, container: ContainerSpec) -> None:
+        """Have the container, not started; replaces a half-made one."""
+        name = container.container_name
+        with self._verb("create", name):
+            box = self.world.boxes.get(name)
+            if box is not None and box.instance != self.instance:
+                raise DriverRejected(
+                    f"cannot create {name}: the name is taken by a container that is not ours;"
+                    " rename or remove it",
+                )
+            if box is not None and box.state is not ContainerState.BROKEN:
+                return
+            self._check_parts(container)
+            image_id = self.world.images[container.image]
+            self.world.boxes[name] = Box(
+                self.world.next_id(name),
+                name,
+                self.instance,
+                container,
+                image_id,
+                self.world.clock.now(),
+            )
+
+    def start(self, ref: str) -> None:
+        """Have it running."""
+        with self._verb("start", ref):
+            box = self._mine(ref)
+            if box is None:
+                raise DriverConflict(f"cannot start {ref}: it is gone")
+            match box.state:
+                case ContainerState.RUNNING:
+                    return
+                case ContainerState.PAUSED:
+                    box.state = ContainerState.RUNNING
+                case ContainerState.CREATED | ContainerState.EXITED:
+                    self.world.set_going(box)
+                case ContainerState.BROKEN | ContainerState.LOST | ContainerState.ENDING:
+                    raise DriverConflict(f"cannot start {box.name}: it is {box.state}")
+
+    def stop(self, ref: str, grace: float) -> None:
+        """Have it not running."""
+        with self._verb("stop", ref):
+            box = self._mine(ref)
+            if box is not None and box.state not in _ENDED:
+                box.end(143 if grace > 0 else 137, self.world.clock.now())
+
+    def remove(self, ref: str) -> None:
+        """Have it gone. Volumes stay."""
+        with self._verb("remove", ref):
+            box = self._mine(ref)
+            if box is not None:
+                del self.world.boxes[box.name]
+
+    def remove_network(self, name: str) -> None:
+        """Have the network gone."""
+        with self._verb("remove_network", name):
+            network = self.world.networks.get(name)
+            if network is None or network.instance != self.instance:
+                return
+            if any(b.spec and b.spec.network == name for b in self.world.boxes.values()):
+                raise DriverConflict(f"cannot remove network {name}: containers still use it")
+            del self.world.networks[name]
+
+    def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
+        """Answer as was arranged; never raises."""
+        self.world.let_time_pass()
+        with self.world.lock:
+            box = self._mine(container.ref)
+            if box is None or box.state is not ContainerState.RUNNING:
+                return ProbeResult(False, f"{check.kind} check: the container is not running")
+            answer = self.world.answer(box)
+        return ProbeResult(answer.ok, answer.message)
+
+    def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
+        """Yield lines that the container printed."""
+        with self._verb("logs", ref, mutating=False):
+            box = self._mine(ref)
+            if box is None:
+                raise DriverConflict(f"cannot read the log of {ref}: it is gone")
+            first = max(0, len(box.lines) - tail) if tail is not None else 0
+        return self._lines(box, first, follow=follow)
+
+    def subscribe(self, wake: Wake) -> Subscription:
+        """Wake on each change of the world."""
+        return self.world.subscribe(wake)
+
+    def _lines(self, box: Box, at: int, *, follow: bool) -> Iterator[str]:
+        while True:
+            with self.world.lock:
+                lines = box.lines[at:]
+                ended = box.pid == 0 or box.name not in self.world.boxes
+                if not lines and follow and not ended:
+                    self.world.lock.wait(0.05)
+            yield from lines
+            at += len(lines)
+            if not lines and (ended or not follow):
+                return
+
+    @contextmanager
+    def _verb(self, verb: str, subject: str, *, mutating: bool = True) -> Generator[None]:
+        self.world.begin(verb, subject, mutating=mutating)
+        if mutating:
+            with self.world.changing():
+                yield
+        else:
+            with self.world.lock:
+                yield
+        self.world.finish(verb, subject)
+
+    def _ours(self) -> list[Box]:
+        return [b for b in self.world.boxes.values() if b.instance == self.instance]
+
+    def _mine(self, ref: str) -> Box | None:
+        return next((b for b in self._ours() if ref in {b.ref, b.name}), None)
+
+    def _own(self, things: dict[str, Owned], kind: str, name: str, app: str) -> None:
+        present = things.setdefault(name, Owned(name, app, self.instance))
+        if present.instance != self.instance:
+            raise DriverRejected(
+                f"cannot use {kind} {name}: one of that name is there and is not ours;"
+                " rename or remove it",
+            )
+
+    def _check_parts(self, container: ContainerSpec) -> None:
+        name = container.container_name
+        if container.image not in self.world.images:
+            raise DriverRejected(
+                f"cannot create {name}: the image {container.image} is not here; pull it first",
+            )
+        if container.network is not None and container.network not in self.world.networks:
+            raise DriverConflict(f"cannot create {name}: network {container.network} is gone")
+
+    def _pull(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
+        image, policy = container.image, container.pull_policy
+        present = image in self.world.images
+        if present and policy is not PullPolicy.ALWAYS:
+            return
+        if policy is PullPolicy.NEVER:
+            raise DriverRejected(
+                f"cannot use the image {image}: it is not here and its pull policy is never",
+            )
+        progress(f"pulling {image}")
+        if image not in self.world.pullable:
+            raise DriverRejected(f"cannot pull {image}: there is no such image")
+        self.world.images[image] = self.world.pullable[image]
+
+    def _build(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
+        build = container.build
+        if build is None or container.image in self.world.images:
+            return
+        progress(f"building {container.image}")
+        trouble = self.world.broken_builds.get(build.context)
+        if trouble is not None:
+            raise DriverRejected(f"cannot build {container.image}: {trouble}")
+        self.world.images[container.image] = build.content

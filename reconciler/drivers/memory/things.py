@@ -1,0 +1,95 @@
+"""What exists in a world of memory: containers, networks, volumes, and how a container behaves."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconciler.model.desired import ContainerSpec
+from reconciler.model.observed import ContainerState, ObservedContainer
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a container does once it was started: for ever, or until it ends with `exit_code`."""
+
+    exit_code: int | None = None
+    after: float = 0.0
+    times: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a container answers to a probe."""
+
+    ok: bool = True
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Owned:
+    """A network or a volume. `instance` is empty where nobody labelled it."""
+
+    name: str
+    app: str
+    instance: str
+
+
+@dataclass(slots=True)
+class Box:
+    """One container. `spec` is None for one that somebody else made."""
+
+    ref: str
+    name: str
+    instance: str
+    spec: ContainerSpec | None
+    image_id: str
+    created_at: datetime
+    state: ContainerState = ContainerState.CREATED
+    pid: int = 0
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    ends: tuple[float, int] | None = None  # (monotonic moment, exit code)
+    lines: list[str] = field(default_factory=list[str])
+
+    @property
+    def path(self) -> str:
+        """The name a person would use: app/container."""
+        return f"{self.spec.app}/{self.spec.name}" if self.spec else self.name
+
+    @property
+    def holds_ports(self) -> bool:
+        """Whether its published ports are taken."""
+        return self.state in {ContainerState.RUNNING, ContainerState.PAUSED}
+
+    def run(self, pid: int, now: datetime) -> None:
+        """Begin a run."""
+        self.state, self.pid = ContainerState.RUNNING, pid
+        self.exit_code, self.started_at, self.finished_at = None, now, None
+
+    def end(self, exit_code: int, now: datetime) -> None:
+        """End the run."""
+        self.state, self.pid, self.ends = ContainerState.EXITED, 0, None
+        self.exit_code, self.finished_at = exit_code, now
+
+    def observed(self, spec: ContainerSpec) -> ObservedContainer:
+        """Return it as the reconciler sees it."""
+        network = (spec.network,) if spec.network else ()
+        return ObservedContainer(
+            ref=self.ref,
+            container_name=self.name,
+            app=spec.app,
+            container=spec.name,
+            digest=spec.digest,
+            state=self.state,
+            image=spec.image,
+            image_id=self.image_id,
+            pid=self.pid,
+            exit_code=self.exit_code,
+            created_at=self.created_at,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            networks=network,
+            requires=spec.requires,
+            source=spec.source,
+            stop_grace_period=spec.stop_grace_period,
+        )
