@@ -6,6 +6,7 @@ Sizes are bytes, durations seconds, CPU a number of cores. Mappings are tuples o
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model.origin import Origin, Problem
@@ -214,6 +215,7 @@ class AppSpec:
     volumes: tuple[VolumeSpec, ...]
     requires: tuple[Requirement, ...]
     origin: Origin
+    manifest_changed_at: datetime | None = None
     suspended: bool = False
     storage: int | None = None
     unsupported: tuple[str, ...] = ()

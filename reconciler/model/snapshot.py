@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from reconciler.model.manifest.document import Document
 from reconciler.model.origin import Problem
@@ -31,6 +32,7 @@ class Snapshot:
     contexts: Mapping[tuple[str, str], BuildContext | Problem] = field(
         default_factory=dict[tuple[str, str], BuildContext | Problem],
     )
+    modified: Mapping[str, datetime] = field(default_factory=dict[str, datetime])  # by file
     complete: bool = True
     incomplete_because: str = ""
     settle_seconds: float | None = None

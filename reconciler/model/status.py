@@ -57,6 +57,7 @@ class AppStatus:
     requires: tuple[str, ...]
     last_change: str = ""
     last_change_at: datetime | None = None
+    manifest_changed_at: datetime | None = None
 
     def condition(self, kind: ConditionType) -> Condition | None:
         """Return the condition of that type."""
@@ -87,6 +88,7 @@ class Status:
     last_pass: PassStatus
     problems: tuple[Problem, ...] = ()
     notices: tuple[str, ...] = ()
+    lanes_busy: int = 0
 
     def of(self, app: str) -> AppStatus | None:
         """Return the status of one app."""

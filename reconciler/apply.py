@@ -1,0 +1,162 @@
+"""
+Carries out one change, step by step. The only importer of tenacity.
+
+It decides nothing: the steps are the plan's. It knows how often a step may be repeated, and it
+looks, between two steps, whether it is still wanted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import assert_never
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_exponential_jitter,
+)
+from tenacity.nap import sleep_using_event
+
+from reconciler.errors import (
+    DriverConflict,
+    DriverRejected,
+    DriverUnavailable,
+    ReconcilerError,
+)
+from reconciler.model.change import (
+    Change,
+    CreateContainer,
+    EnsureNetwork,
+    EnsureVolume,
+    Outcome,
+    PrepareImage,
+    RemoveContainer,
+    RemoveNetwork,
+    Result,
+    StartContainer,
+    Step,
+    StopContainer,
+)
+from reconciler.ports import Clock, Driver
+
+ATTEMPTS = 4
+FIRST_WAIT_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 2.0
+
+Progress = Callable[[str], None]
+Retried = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Applier:
+    """
+    Applies changes with one driver.
+
+    `retried` is told the kind of each step that is repeated. Within a change only an engine that
+    does not answer is asked again: it says nothing about the app. A refusal ends the change; the
+    plan decides when to try anew.
+    """
+
+    driver: Driver
+    clock: Clock
+    retried: Retried = lambda _kind: None
+
+    def apply(self, change: Change, stop: Event, progress: Progress) -> Outcome:
+        """Take the steps in order, until done, failed, or `stop` is set; never raises our errors."""
+        began = self.clock.now()
+        done = 0
+        result, message = Result.APPLIED, ""
+        try:
+            for step in change.steps:
+                if stop.is_set():
+                    result, message = Result.CANCELLED, "no longer wanted"
+                    break
+                progress(describe(step))
+                self._take(step, stop, progress)
+                done += 1
+        except ReconcilerError as error:
+            result, message = _result(error), str(error)
+        return Outcome(change, result, message, began, self.clock.now(), done)
+
+    def _take(self, step: Step, stop: Event, progress: Progress) -> None:
+        retrying = Retrying(
+            retry=retry_if_exception_type(DriverUnavailable),
+            wait=wait_exponential_jitter(
+                initial=FIRST_WAIT_SECONDS,
+                max=LONGEST_WAIT_SECONDS,
+                jitter=FIRST_WAIT_SECONDS,
+            ),
+            stop=stop_after_attempt(ATTEMPTS) | stop_when_event_set(stop),
+            sleep=sleep_using_event(stop),
+            before_sleep=lambda state: self._tell(step, state),
+            reraise=True,
+        )
+        retrying(self._once, step, progress)
+
+    def _tell(self, step: Step, _state: RetryCallState) -> None:
+        self.retried(type(step).__name__)
+
+    def _once(self, step: Step, progress: Progress) -> None:
+        match step:
+            case PrepareImage(container):
+                self.driver.prepare_image(container, progress)
+            case EnsureNetwork(network):
+                self.driver.ensure_network(network)
+            case EnsureVolume(volume):
+                self.driver.ensure_volume(volume)
+            case CreateContainer(container):
+                self.driver.create(container)
+            case StartContainer(ref):
+                self.driver.start(ref)
+            case StopContainer(ref, grace):
+                self.driver.stop(ref, grace)
+            case RemoveContainer(ref):
+                self.driver.remove(ref)
+            case RemoveNetwork(name):
+                self.driver.remove_network(name)
+            case _:
+                assert_never(step)
+
+
+def describe(step: Step) -> str:
+    """Say in a few words what a step does; these words stand in the status while it lasts."""
+    match step:
+        case PrepareImage(container):
+            verb = "building" if container.build else "fetching"
+            return f"{verb} {container.image}"
+        case EnsureNetwork(network):
+            return f"making network {network.name}"
+        case EnsureVolume(volume):
+            return f"making volume {volume.name}"
+        case CreateContainer(container):
+            return f"creating {container.container_name}"
+        case StartContainer(ref):
+            return f"starting {_short(ref)}"
+        case StopContainer(ref):
+            return f"stopping {_short(ref)}"
+        case RemoveContainer(ref):
+            return f"removing {_short(ref)}"
+        case RemoveNetwork(name):
+            return f"removing network {name}"
+        case _:
+            assert_never(step)
+
+
+def _short(ref: str) -> str:
+    """Ids are cut to what `podman ps` shows; names stay whole."""
+    return ref[:12] if len(ref) == 64 and set(ref) <= set("0123456789abcdef") else ref  # noqa: PLR2004 - hex of SHA-256
+
+
+def _result(error: ReconcilerError) -> Result:
+    match error:
+        case DriverUnavailable():
+            return Result.UNAVAILABLE
+        case DriverConflict():
+            return Result.CONFLICT
+        case DriverRejected():
+            return Result.FAILED
+        case _:
+            return Result.FAILED

@@ -1,0 +1,119 @@
+"""
+The operator's settings: flags, then ARCHIPELAGO_* variables, then archipelago.toml, then defaults.
+
+The only reader of the environment.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reconciler.errors import ConfigurationError
+
+PREFIX = "ARCHIPELAGO_"
+SYSTEM_FILE = Path("/etc/archipelago/archipelago.toml")
+INSTANCE = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
+
+
+class Limits(BaseModel):
+    """Limits of containers that give none: CPU in cores, memory in bytes; None is no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpu: Annotated[float | None, Field(gt=0)] = None
+    memory: Annotated[int | None, Field(ge=2**23)] = None
+    pids: Annotated[int | None, Field(ge=16)] = 2048
+
+
+class Settings(BaseModel):
+    """Every setting, with its default. Intervals are seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    desired_state: Path = Path("desired-state")
+    catalogue: Path = Path("apps")
+    state_dir: Path
+    data_dir: Path = Path("/var/lib/archipelago")
+    instance: Annotated[str, Field(pattern=INSTANCE)] = "archipelago"
+    podman: str | None = None
+    interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    prune_limit: Annotated[int, Field(ge=0)] = 3
+    metrics: str | None = "127.0.0.1:9465"
+    log_format: Annotated[str, Field(pattern="^(console|json|auto)$")] = "auto"
+    defaults: Limits = Limits()
+
+
+def environment() -> Mapping[str, str]:
+    """Return the environment, for those who hand it to child processes or look for sockets."""
+    return dict(os.environ)
+
+
+def load_settings(
+    flags: Mapping[str, Any],
+    variables: Mapping[str, str],
+    file: Path | None,
+) -> Settings:
+    """
+    Return the settings in force.
+
+    `flags` holds only what was given. Raises ConfigurationError that names the setting, where it
+    was written, and what is wrong with it.
+    """
+    named = file or _path(variables.get(PREFIX + "CONFIG"))
+    written = _read(named or SYSTEM_FILE, required=named is not None)
+    values: dict[str, Any] = {"state_dir": _state_dir(variables)} | written
+    places = dict.fromkeys(written, str(named or SYSTEM_FILE))
+    for name in Settings.model_fields:
+        if name != "defaults" and (value := variables.get(PREFIX + name.upper())):
+            values[name] = value
+            places[name] = PREFIX + name.upper()
+        if name in flags:
+            values[name] = flags[name]
+            places[name] = "--" + name.replace("_", "-")
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(_told(error, places)) from error
+
+
+def _read(file: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except FileNotFoundError as error:
+        if not required:
+            return {}
+        raise ConfigurationError(f"cannot read the settings: {file} does not exist") from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the settings: {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the settings: {file}: {error}") from error
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _state_dir(variables: Mapping[str, str]) -> Path:
+    """Root keeps its state with the system's, an ordinary user in the place that XDG gives."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/archipelago/state")
+    home = Path(variables.get("HOME") or "~").expanduser()
+    return Path(variables.get("XDG_STATE_HOME") or home / ".local/state") / "archipelago"
+
+
+def _told(error: ValidationError, places: Mapping[str, str]) -> str:
+    lines: list[str] = []
+    for fault in error.errors():
+        name = ".".join(str(part) for part in fault["loc"])
+        place = places.get(str(fault["loc"][0]), "settings")
+        if fault["type"] == "extra_forbidden":
+            known = ", ".join(Settings.model_fields)
+            lines.append(f"cannot use {place}: there is no setting `{name}` (there are: {known})")
+        else:
+            lines.append(f"cannot use `{name}` from {place}: {fault['msg'].lower()}")
+    return "\n".join(lines)

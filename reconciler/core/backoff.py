@@ -1,0 +1,73 @@
+"""How long to wait before trying again. Pure: jitter comes from a hash, the time is an argument."""
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from reconciler.model.change import Outcome, Result, StartContainer
+from reconciler.model.history import Attempts
+
+FIRST_SECONDS = 1.0
+CEILING_SECONDS = 300.0
+JITTER = 0.2
+LOOPS_AFTER = 5  # starts or failures in a row that a person should hear of
+
+
+def after(attempts: Attempts, outcome: Outcome) -> Attempts:
+    """
+    Return what is remembered after a change ended.
+
+    A change that was cancelled, or that nobody answered, says nothing about the app.
+    """
+    digest = outcome.change.digest
+    if attempts.digest != digest:
+        attempts = Attempts(digest=digest)
+    if outcome.result in {Result.FAILED, Result.CONFLICT}:
+        return replace(
+            attempts,
+            failures=attempts.failures + 1,
+            since=outcome.ended_at,
+            message=outcome.message,
+        )
+    if outcome.result is Result.APPLIED:
+        started = any(isinstance(s, StartContainer) for s in outcome.change.steps)
+        return replace(
+            attempts,
+            failures=0,
+            message="",
+            starts=attempts.starts + started,
+            since=outcome.ended_at if started else attempts.since,
+        )
+    return attempts
+
+
+def calmed(attempts: Attempts, now: datetime, window: timedelta) -> Attempts:
+    """Return what is remembered of an app that serves: nothing, once its window is over."""
+    if attempts.since is None or now >= attempts.since + window:
+        return Attempts(digest=attempts.digest)
+    return attempts
+
+
+def due_at(app: str, attempts: Attempts, *, starting: bool) -> datetime | None:
+    """Return when the app may be tried again, `starting` something or not; None means at once."""
+    if attempts.since is None:
+        return None
+    # A first start needs no excuse, and neither does the first repair of it.
+    seconds = max(
+        delay(app, attempts.failures),
+        delay(app, attempts.starts - 1) if starting else 0.0,
+    )
+    return attempts.since + timedelta(seconds=seconds) if seconds else None
+
+
+def delay(app: str, times: int) -> float:
+    """Return the pause in seconds after so many times in a row: 0, 1, 2, 4 … 300, give or take 20 %."""
+    if times <= 0:
+        return 0.0
+    seconds = FIRST_SECONDS * 2 ** min(times - 1, 30)
+    return min(seconds, CEILING_SECONDS) * (1 + JITTER * _spread(f"{app}/{times}"))
+
+
+def _spread(key: str) -> float:
+    """Return a number from -1 to 1 that only depends on the key, so that apps don't march in step."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / 2**31 - 1

@@ -1,0 +1,247 @@
+"""
+What is told of an app: Ready (does it serve), Reconciling (is work under way), Stalled (must a person act).
+
+Pure. The same problem always gets the same reason and message; only a change of the answer moves
+`last_transition`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.core.comparison import Comparison, is_completed
+from reconciler.core.health import worst
+from reconciler.core.situation import Situation
+from reconciler.model.change import Action, Change, Outcome, Plan, Reason
+from reconciler.model.desired import AppSpec
+from reconciler.model.health import HealthState
+from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.status import (
+    AppStatus,
+    Condition,
+    ConditionType,
+    ContainerStatus,
+    Status,
+)
+
+_STALLED = frozenset(
+    {
+        Reason.MANIFEST_INVALID,
+        Reason.SOURCE_UNREADABLE,
+        Reason.DEPENDENCY_MISSING,
+        Reason.DEPENDENCY_CYCLE,
+        Reason.REQUIRED_BY,
+        Reason.MASS_REMOVAL,
+        Reason.NOT_SUPPORTED,
+        Reason.NOT_ENOUGH_STORAGE,
+        Reason.JOB_FAILED,
+        Reason.CRASH_LOOP,
+        Reason.FAILED,
+    },
+)
+_RECONCILING = frozenset(
+    {
+        Reason.STARTING,
+        Reason.ENDING,
+        Reason.BACK_OFF,
+        Reason.CRASH_LOOP,
+        Reason.FAILED,
+        Reason.DEPENDENCY_NOT_READY,
+        Reason.CONTAINER_NOT_READY,
+        Reason.DEPENDANTS_FIRST,
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What conditions are made of, besides the situation: the plan, and the lanes."""
+
+    plan: Plan
+    comparisons: Mapping[str, Comparison]
+    running: Mapping[str, Change]
+    progress: Mapping[str, str]
+    last: Mapping[str, Outcome]
+
+
+def app_statuses(
+    situation: Situation,
+    reported: Reported,
+    previous: Status | None,
+) -> tuple[AppStatus, ...]:
+    """Return the status of every app in the plan, sorted by id."""
+    containers: dict[str, list[ObservedContainer]] = {}
+    for seen in situation.observed.containers:
+        containers.setdefault(seen.app, []).append(seen)
+    before = {app.id: app for app in previous.apps} if previous else {}
+    return tuple(
+        _app_status(
+            situation,
+            reported,
+            change,
+            tuple(containers.get(change.app, ())),
+            before.get(change.app),
+        )
+        for change in reported.plan.changes
+    )
+
+
+def _app_status(
+    situation: Situation,
+    reported: Reported,
+    planned: Change,
+    containers: tuple[ObservedContainer, ...],
+    before: AppStatus | None,
+) -> AppStatus:
+    app = planned.app
+    spec = situation.desired.apps.get(app)
+    comparison = reported.comparisons.get(app)
+    change = reported.running.get(app, planned)
+    if app in reported.progress:
+        change = replace(change, message=reported.progress[app])
+    health = {c.ref: _health(comparison, c) for c in containers}
+    outcome = reported.last.get(app)
+    return AppStatus(
+        id=app,
+        version=spec.version if spec else "",
+        action=change.action,
+        reason=change.reason,
+        message=change.message,
+        conditions=_conditions(spec, comparison, change, containers, before, situation.now),
+        digest=spec.digest if spec else max((c.digest for c in containers), default=""),
+        health=worst(tuple(health.values())),
+        containers=tuple(_container_status(c, health[c.ref]) for c in containers),
+        requires=_requires(spec, containers),
+        last_change=f"{outcome.change.action} {outcome.result}" if outcome else _kept(before),
+        last_change_at=outcome.ended_at if outcome else _kept_at(before),
+        manifest_changed_at=spec.manifest_changed_at if spec else None,
+    )
+
+
+def _conditions(
+    spec: AppSpec | None,
+    comparison: Comparison | None,
+    change: Change,
+    containers: tuple[ObservedContainer, ...],
+    before: AppStatus | None,
+    now: datetime,
+) -> tuple[Condition, ...]:
+    ready = _serves(spec, comparison, containers) and change.reason is not Reason.SUSPENDED
+    acts = change.acts or change.reason in _RECONCILING
+    stalled = change.reason in _STALLED
+    told = {
+        ConditionType.READY: (
+            ready,
+            "Serving" if ready else change.reason,
+            "" if ready else change.message,
+        ),
+        ConditionType.RECONCILING: (
+            acts,
+            change.reason if acts else "Settled",
+            change.message if acts else "",
+        ),
+        ConditionType.STALLED: (
+            stalled,
+            change.reason if stalled else "Fine",
+            change.message if stalled else "",
+        ),
+    }
+    return tuple(
+        _condition(kind, *answer, before, now) for kind, answer in told.items()
+    )
+
+
+def _condition(
+    kind: ConditionType,
+    status: bool,  # noqa: FBT001 - one of three columns of a row
+    reason: str,
+    message: str,
+    before: AppStatus | None,
+    now: datetime,
+) -> Condition:
+    old = before.condition(kind) if before else None
+    since = old.last_transition if old and old.status == status else now
+    return Condition(kind, status, str(reason), message, since)
+
+
+def _serves(
+    spec: AppSpec | None,
+    comparison: Comparison | None,
+    containers: tuple[ObservedContainer, ...],
+) -> bool:
+    """Whether every container does its work, in the desired revision or the one before."""
+    if spec is None or comparison is None:
+        return bool(containers) and all(
+            c.state is ContainerState.RUNNING or c.exit_code == 0 for c in containers
+        )
+    return all(
+        comparison.good(c.name)
+        or any(
+            o.container == c.name
+            and (o.state is ContainerState.RUNNING or is_completed(c, o))
+            for o in comparison.outdated
+        )
+        for c in spec.containers
+    )
+
+
+def _health(comparison: Comparison | None, seen: ObservedContainer) -> HealthState:
+    if comparison is None or comparison.current.get(seen.container) != seen:
+        return HealthState.NONE
+    return comparison.health[seen.container].state
+
+
+def _container_status(seen: ObservedContainer, health: HealthState) -> ContainerStatus:
+    return ContainerStatus(
+        name=seen.container,
+        id=seen.ref,
+        image=seen.image,
+        state=seen.state,
+        started_at=seen.started_at,
+        health=health,
+        exit_code=seen.exit_code,
+    )
+
+
+def _requires(
+    spec: AppSpec | None,
+    containers: tuple[ObservedContainer, ...],
+) -> tuple[str, ...]:
+    if spec:
+        return tuple(sorted(r.app for r in spec.requires))
+    return tuple(sorted({need for c in containers for need in c.requires}))
+
+
+def _kept(before: AppStatus | None) -> str:
+    return before.last_change if before else ""
+
+
+def _kept_at(before: AppStatus | None) -> datetime | None:
+    return before.last_change_at if before else None
+
+
+def settled(status: Status) -> bool:
+    """Whether nothing more will happen by itself: every app serves, or waits for a person."""
+    return not status.last_pass.error and all(_at_rest(app) for app in status.apps)
+
+
+def all_ready(status: Status) -> bool:
+    """Whether every app serves what is desired and nobody has to act."""
+    return (
+        not status.last_pass.error
+        and not status.problems
+        and all(app.ready and not _is(app, ConditionType.STALLED) for app in status.apps)
+    )
+
+
+def _at_rest(app: AppStatus) -> bool:
+    if app.action is Action.HOLD and app.reason == Reason.SUSPENDED:
+        return True
+    return not _is(app, ConditionType.RECONCILING) and (
+        app.ready or _is(app, ConditionType.STALLED)
+    )
+
+
+def _is(app: AppStatus, kind: ConditionType) -> bool:
+    condition = app.condition(kind)
+    return condition is not None and condition.status

@@ -1,0 +1,263 @@
+"""What to do with one desired app. Pure; each rule is a function that answers or passes on."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.core import gates, steps
+from reconciler.core.comparison import Comparison
+from reconciler.model.change import Action, Change, Reason
+from reconciler.model.evidence import Evidence
+from reconciler.model.health import HealthState
+from reconciler.model.observed import ContainerState
+
+ENDING_SECONDS = 0.03  # how soon the engine will have noticed the end of a process
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """
+    What one app's decision needs to know beyond the app itself.
+
+    `missing` and `not_ready` are required apps; `ring` is a path that ends where it begins.
+    """
+
+    now: datetime
+    evidence: Evidence = Evidence()
+    ring: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    not_ready: tuple[str, ...] = ()
+    in_catalogue: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A change, and the moment at which time alone could change it."""
+
+    change: Change
+    look_again_at: datetime | None = None
+
+
+_Rule = Callable[[Comparison, Circumstances], Decision | None]
+
+
+def decide(comparison: Comparison, circumstances: Circumstances) -> Decision:
+    """Return the one change of a desired app: the first rule that answers."""
+    for rule in _RULES:
+        decision = rule(comparison, circumstances)
+        if decision is not None:
+            return decision
+    return _decision(comparison, Action.KEEP, Reason.IN_SYNC)
+
+
+def _suspended(comparison: Comparison, _: Circumstances) -> Decision | None:
+    if not comparison.spec.suspended:
+        return None
+    work = steps.stop(steps.shutdown_order(comparison))
+    action = Action.STOP if work else Action.HOLD
+    decision = _decision(comparison, action, Reason.SUSPENDED, "suspended by the operator")
+    return replace(decision, change=replace(decision.change, steps=work))
+
+
+def _unsupported(comparison: Comparison, _: Circumstances) -> Decision | None:
+    keys = comparison.spec.unsupported
+    if not keys:
+        return None
+    message = f"cannot be carried out by this version: {', '.join(keys)}"
+    return _decision(comparison, Action.HOLD, Reason.NOT_SUPPORTED, message)
+
+
+def _in_a_ring(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
+    if not circumstances.ring:
+        return None
+    message = f"cannot be ordered, apps require each other: {' → '.join(circumstances.ring)}"
+    return _decision(comparison, Action.HOLD, Reason.DEPENDENCY_CYCLE, message)
+
+
+def _dependency_missing(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
+    if not circumstances.missing:
+        return None
+    told = [_missing(app, circumstances.in_catalogue) for app in circumstances.missing]
+    return _decision(comparison, Action.HOLD, Reason.DEPENDENCY_MISSING, "; ".join(told))
+
+
+def _missing(app: str, in_catalogue: Collection[str]) -> str:
+    if app in in_catalogue:
+        return f"requires {app}, which is in the catalogue but not desired: install it"
+    return f"requires {app}, which is neither desired nor in the catalogue"
+
+
+def _ending(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
+    """Acting on a process that is just ending would race with the engine."""
+    ending = [n for n, c in comparison.current.items() if c.state is ContainerState.ENDING]
+    if not ending:
+        return None
+    soon = circumstances.now + timedelta(seconds=ENDING_SECONDS)
+    message = f"{', '.join(sorted(ending))} is ending"
+    return _decision(comparison, Action.HOLD, Reason.ENDING, message, soon)
+
+
+def _out_of_date(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
+    create = comparison.to_create()
+    if not create and not comparison.network_missing:
+        return None
+    action, reason = _kind(comparison)
+    stale = comparison.spec.stale
+    untouched = not comparison.current and not comparison.outdated
+    if stale and (action is Action.UPDATE or (untouched and comparison.network_missing)):
+        return _decision(comparison, Action.HOLD, Reason.MANIFEST_INVALID, str(stale))
+    if reason is Reason.NOT_INSTALLED:
+        denial = gates.storage(comparison.spec, circumstances.evidence)
+        if denial:
+            return _decision(comparison, Action.HOLD, Reason.NOT_ENOUGH_STORAGE, denial)
+    return _act(comparison, circumstances, action, reason)
+
+
+def _kind(comparison: Comparison) -> tuple[Action, Reason]:
+    """Name the way to a complete app: what is there already decides the word."""
+    if comparison.beyond_use():
+        return Action.RESTART, Reason.PROCESS_LOST
+    names = {c.name for c in comparison.to_create()}
+    if any(c.container in names for c in comparison.outdated):
+        return Action.UPDATE, Reason.DIGEST_CHANGED
+    if not names:
+        return Action.START, Reason.NETWORK_MISSING
+    if comparison.outdated:
+        return Action.UPDATE, Reason.DIGEST_CHANGED
+    if comparison.current:
+        return Action.INSTALL, Reason.INCOMPLETE
+    return Action.INSTALL, Reason.NOT_INSTALLED
+
+
+def _not_running(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
+    start, _ = comparison.startable()
+    if not start:
+        return None
+    return _act(comparison, circumstances, Action.START, Reason.NOT_RUNNING)
+
+
+def _unhealthy(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
+    unhealthy = comparison.unhealthy()
+    if not unhealthy:
+        return None
+    return _act(comparison, circumstances, Action.RESTART, Reason.UNHEALTHY)
+
+
+def _job_failed(comparison: Comparison, _: Circumstances) -> Decision | None:
+    failed = comparison.failed_jobs()
+    if not failed:
+        return None
+    told = "; ".join(f"{c.container} ended with exit code {c.exit_code}" for c in failed)
+    return _decision(comparison, Action.HOLD, Reason.JOB_FAILED, told)
+
+
+def _waits_inside(comparison: Comparison, _: Circumstances) -> Decision | None:
+    _, waits = comparison.startable()
+    if not waits:
+        return None
+    return _decision(comparison, Action.HOLD, Reason.CONTAINER_NOT_READY, "; ".join(waits))
+
+
+def _superseded(comparison: Comparison, _: Circumstances) -> Decision | None:
+    if not comparison.outdated or not comparison.ready():
+        return None
+    decision = _decision(comparison, Action.UPDATE, Reason.PREVIOUS_SUPERSEDED)
+    work = steps.discard(comparison.outdated)
+    return replace(decision, change=replace(decision.change, steps=work))
+
+
+def _starting(comparison: Comparison, _: Circumstances) -> Decision | None:
+    starting = {n: h for n, h in comparison.health.items() if h.state is HealthState.STARTING}
+    if not starting:
+        return None
+    told = "; ".join(f"{name} {health.message}".strip() for name, health in sorted(starting.items()))
+    return _decision(comparison, Action.KEEP, Reason.STARTING, told)
+
+
+def _stale(comparison: Comparison, _: Circumstances) -> Decision | None:
+    """An unreadable file holds its apps; what was repaired above was repaired to its last version."""
+    stale = comparison.spec.stale
+    if not stale:
+        return None
+    return _decision(comparison, Action.HOLD, Reason.MANIFEST_INVALID, str(stale))
+
+
+_RULES: tuple[_Rule, ...] = (
+    _suspended,
+    _unsupported,
+    _in_a_ring,
+    _dependency_missing,
+    _ending,
+    _out_of_date,
+    _not_running,
+    _unhealthy,
+    _job_failed,
+    _waits_inside,
+    _superseded,
+    _stale,
+    _starting,
+)
+
+
+def _act(
+    comparison: Comparison,
+    circumstances: Circumstances,
+    action: Action,
+    reason: Reason,
+) -> Decision:
+    """Do it, unless a dependency says to wait."""
+    if circumstances.not_ready and action is not Action.RESTART:
+        message = f"waits for {', '.join(circumstances.not_ready)}"
+        return _decision(comparison, Action.HOLD, Reason.DEPENDENCY_NOT_READY, message)
+    decision = _decision(comparison, action, reason, _why(comparison, reason))
+    if reason is Reason.UNHEALTHY:
+        work = steps.restart(comparison, comparison.unhealthy())
+    else:
+        work = steps.bring_up(comparison)
+    return replace(decision, change=replace(decision.change, steps=work))
+
+
+def _why(comparison: Comparison, reason: Reason) -> str:
+    """Say what is wrong with the containers, in words that stay the same while it is."""
+    if reason is Reason.NETWORK_MISSING:
+        return "its network is gone"
+    if reason is Reason.PROCESS_LOST:
+        names = sorted(c.container for c in comparison.beyond_use())
+        return f"{', '.join(names)} cannot be used any more and is made anew"
+    told = [
+        f"{name} is unhealthy: {health.message}"
+        for name, health in sorted(comparison.health.items())
+        if health.state is HealthState.UNHEALTHY
+    ]
+    told += [
+        f"{name} ended with exit code {seen.exit_code}"
+        for name, seen in sorted(comparison.current.items())
+        if seen.state is ContainerState.EXITED and not comparison.completed(name)
+    ]
+    told += [
+        f"{name} is {seen.state}"
+        for name, seen in sorted(comparison.current.items())
+        if seen.state in {ContainerState.CREATED, ContainerState.PAUSED}
+    ]
+    return "; ".join(told)
+
+
+def _decision(
+    comparison: Comparison,
+    action: Action,
+    reason: Reason,
+    message: str = "",
+    look_again_at: datetime | None = None,
+) -> Decision:
+    change = Change(comparison.spec.id, action, reason, message, comparison.spec.digest)
+    return Decision(change, look_again_at)
+
+
+def dependencies(
+    comparison: Comparison,
+    ready: Mapping[str, bool],
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which required apps are missing, and which are there but not ready; `ready` knows all."""
+    required = sorted(r.app for r in comparison.spec.requires if not r.optional)
+    missing = tuple(app for app in required if app not in ready)
+    return missing, tuple(app for app in required if not ready.get(app, True))

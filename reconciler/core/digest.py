@@ -1,0 +1,67 @@
+"""
+What makes two specs the same: a hash of inputs only.
+
+Only what a running container cannot take over without being replaced is covered. Fields at their
+default are left out, so that a later version may add fields without recreating anything.
+"""
+
+import hashlib
+import json
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
+
+from reconciler.model.desired import AppSpec, ContainerSpec
+
+VERSION = "1"
+
+# Carried out by the reconciler itself (or only remembered), so a change of them recreates nothing.
+_NOT_COVERED = frozenset(
+    {
+        "digest",
+        "container_name",
+        "source",
+        "health",
+        "restart",
+        "depends_on",
+        "stop_grace_period",
+        "pull_policy",
+    },
+)
+
+
+def container_digest(container: ContainerSpec) -> str:
+    """Return the digest of a container: the version of this rule, a dash, and 64 hex digits."""
+    covered = {k: v for k, v in _plain(container).items() if k not in _NOT_COVERED}
+    return f"{VERSION}-{_sha256(covered)}"
+
+
+def app_digest(app: AppSpec) -> str:
+    """Return the digest of an app: it changes when one of its containers or their set changes."""
+    covered = {
+        "id": app.id,
+        "containers": sorted((c.name, c.digest) for c in app.containers),
+        "network": app.network.name if app.network else None,
+    }
+    return f"{VERSION}-{_sha256(covered)}"
+
+
+def short(digest: str) -> str:
+    """Return the part of a digest that names show: eight hex digits."""
+    return digest.partition("-")[2][:8]
+
+
+def _sha256(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value that a spec is made of
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            f.name: _plain(getattr(value, f.name))
+            for f in fields(value)
+            if f.default is MISSING or getattr(value, f.name) != f.default
+        }
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return value

@@ -1,0 +1,117 @@
+"""
+The plan: one change for every app that is desired, broken or observed. Pure.
+
+Rule 1  Total: each such app gets exactly one action.
+Rule 2  Unreadable is not absent; losing much at once needs a word from the operator.
+Rule 3  Removal needs proof, and what others need stays.
+Rule 4  An app whose dependency is not ready waits; rings hold only themselves.
+Rule 5  Gates guard what is new, never what stops or goes.
+Rule 6  Digests decide replacing; the process decides running.
+Rule 7  At rest nothing acts.
+"""
+
+from reconciler.core import backoff, graph
+from reconciler.core.comparison import Comparison, compare
+from reconciler.core.decide import Circumstances, Decision, decide, dependencies
+from reconciler.core.removal import decide_removals
+from reconciler.core.situation import Situation, by_app
+from reconciler.model.change import Action, Change, Plan, Reason, StartContainer
+from reconciler.model.desired import Desired
+from reconciler.model.history import Attempts
+from reconciler.model.observed import ContainerState, ObservedContainer
+
+
+def plan(situation: Situation) -> Plan:
+    """Return what the reconciler will do, for every app, sorted by id."""
+    containers = by_app(situation.observed)
+    comparisons = compare_all(situation)
+    decisions = {
+        app: Decision(Change(app, Action.HOLD, Reason.MANIFEST_INVALID, str(problem)))
+        for app, problem in situation.desired.broken.items()
+    }
+    decisions |= {
+        app: Decision(change) for app, change in decide_removals(situation, containers).items()
+    }
+    decisions |= _decide_desired(situation, comparisons, containers)
+    decisions = {app: _patient(situation, d) for app, d in decisions.items()}
+    moments = [d.look_again_at for d in decisions.values() if d.look_again_at]
+    return Plan(
+        changes=tuple(decisions[app].change for app in sorted(decisions)),
+        look_again_at=min(moments, default=None),
+    )
+
+
+def compare_all(situation: Situation) -> dict[str, Comparison]:
+    """Set every desired app beside what runs of it."""
+    containers = by_app(situation.observed)
+    networks = frozenset(n.name for n in situation.observed.networks)
+    return {
+        app: compare(spec, containers.get(app, ()), networks, situation.probes, situation.now)
+        for app, spec in situation.desired.apps.items()
+    }
+
+
+def _decide_desired(
+    situation: Situation,
+    comparisons: dict[str, Comparison],
+    containers: dict[str, tuple[ObservedContainer, ...]],
+) -> dict[str, Decision]:
+    apps = situation.desired.apps
+    rings = graph.rings({a: [r.app for r in s.requires if not r.optional] for a, s in apps.items()})
+    ready = {app: _running(seen) for app, seen in containers.items()}
+    ready |= dict.fromkeys(situation.desired.broken.keys() - ready.keys(), False)
+    ready |= {app: c.ready() and not c.spec.suspended for app, c in comparisons.items()}
+    decisions: dict[str, Decision] = {}
+    for app, comparison in comparisons.items():
+        missing, not_ready = dependencies(comparison, ready)
+        circumstances = Circumstances(
+            now=situation.now,
+            evidence=situation.evidence,
+            ring=rings.get(app, ()),
+            missing=missing,
+            not_ready=not_ready,
+            in_catalogue=situation.desired.in_catalogue,
+        )
+        decisions[app] = decide(comparison, circumstances)
+    return decisions
+
+
+def _patient(situation: Situation, decision: Decision) -> Decision:
+    """Put off what failed, or did not last, the last time it was done."""
+    change = decision.change
+    attempts = situation.attempts.get(change.app)
+    if attempts is None or attempts.digest != change.digest or not change.acts:
+        return decision
+    starts = any(isinstance(s, StartContainer) for s in change.steps)
+    due = backoff.due_at(change.app, attempts, starting=starts)
+    if due is None or situation.now >= due:
+        return decision
+    reason, message = _not_yet(change, attempts)
+    held = Change(change.app, Action.HOLD, reason, message, change.digest)
+    return Decision(held, min(due, decision.look_again_at or due))
+
+
+def _not_yet(change: Change, attempts: Attempts) -> tuple[Reason, str]:
+    """Say what keeps going wrong: no counts and no times, so that the words stay the same."""
+    if attempts.failures:
+        often = attempts.failures >= backoff.LOOPS_AFTER
+        return (Reason.FAILED if often else Reason.BACK_OFF), attempts.message
+    often = attempts.starts >= backoff.LOOPS_AFTER
+    return (Reason.CRASH_LOOP if often else Reason.BACK_OFF), change.message
+
+
+def still_wanted(change: Change, desired: Desired) -> bool:
+    """Whether a change under way leads to where desired is now; a broken file stops nothing."""
+    spec = desired.apps.get(change.app)
+    if change.action is Action.REMOVE:
+        return spec is None and change.app not in desired.broken
+    if spec is None:
+        return change.app in desired.broken or not desired.complete
+    if change.action is Action.STOP:
+        return spec.suspended
+    return spec.digest == change.digest and not spec.suspended
+
+
+def _running(containers: tuple[ObservedContainer, ...]) -> bool:
+    """All that can be said of an app without a spec."""
+    return any(c.state is ContainerState.RUNNING for c in containers)

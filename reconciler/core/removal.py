@@ -1,0 +1,102 @@
+"""What to do with apps that are here and that nobody asks for. Removal needs proof. Pure."""
+
+from collections.abc import Mapping
+
+from reconciler.core import graph, steps
+from reconciler.core.situation import Situation
+from reconciler.model.change import Action, Change, Reason
+from reconciler.model.observed import ObservedContainer
+
+Containers = Mapping[str, tuple[ObservedContainer, ...]]
+
+
+def decide_removals(situation: Situation, containers: Containers) -> dict[str, Change]:
+    """Return the change of each app that is observed but neither desired nor broken."""
+    desired = situation.desired
+    known = desired.apps.keys() | desired.broken.keys()
+    candidates = sorted(containers.keys() - known)
+    if not desired.complete:
+        reason = desired.incomplete_because
+        return {a: _hold(a, Reason.SOURCE_UNREADABLE, reason) for a in candidates}
+    changes = _held_by_files(situation, containers, candidates)
+    changes |= _required(situation, containers, changes)
+    going = [app for app in candidates if app not in changes]
+    changes |= _too_many(situation, containers, going)
+    needed_by = graph.dependants({app: _requires(containers[app]) for app in going})
+    for app in going:
+        if app in changes:
+            continue
+        first = [a for a in needed_by.get(app, ()) if a != app]
+        if first:
+            message = f"is removed after {', '.join(first)}"
+            changes[app] = _hold(app, Reason.DEPENDANTS_FIRST, message)
+        else:
+            changes[app] = _remove(situation, app, containers[app])
+    return changes
+
+
+def _held_by_files(
+    situation: Situation,
+    containers: Containers,
+    candidates: list[str],
+) -> dict[str, Change]:
+    """An app last seen in a file that cannot be read is not absent."""
+    broken = situation.desired.broken_files
+    return {
+        app: _hold(app, Reason.MANIFEST_INVALID, str(broken[source]))
+        for app in candidates
+        for source in [next((c.source for c in containers[app] if c.source in broken), None)]
+        if source is not None
+    }
+
+
+def _required(
+    situation: Situation,
+    containers: Containers,
+    held: Mapping[str, Change],
+) -> dict[str, Change]:
+    """What an app that stays requires stays too, and so does what that one requires."""
+    requires: dict[str, set[str]] = {a: set(_requires(cs)) for a, cs in containers.items()}
+    for app, spec in situation.desired.apps.items():
+        requires[app] = {r.app for r in spec.requires if not r.optional}
+    known = situation.desired.apps.keys() | situation.desired.broken.keys()
+    stays = graph.closure(known | held.keys(), requires)
+    needed_by = graph.dependants({app: requires.get(app, set()) for app in stays})
+    return {
+        app: _hold(app, Reason.REQUIRED_BY, f"is required by {', '.join(needed_by[app])}")
+        for app in sorted(stays & containers.keys() - known - held.keys())
+    }
+
+
+def _too_many(
+    situation: Situation,
+    containers: Containers,
+    going: list[str],
+) -> dict[str, Change]:
+    """Losing much at once looks like an accident, and so does an empty directory."""
+    unconfirmed = [a for a in going if a not in situation.evidence.removal_confirmed]
+    limit = max(situation.prune_limit, len(containers) // 3)
+    empty = not situation.desired.apps and not situation.desired.broken
+    if len(unconfirmed) <= limit and not empty:
+        return {}
+    what = "the desired state is empty" if empty else f"more than {limit} apps would go at once"
+    message = f"{what}: bring the manifests back, or say `archipelago confirm removal`"
+    return {app: _hold(app, Reason.MASS_REMOVAL, message) for app in unconfirmed}
+
+
+def _remove(
+    situation: Situation,
+    app: str,
+    containers: tuple[ObservedContainer, ...],
+) -> Change:
+    networks = sorted(n.name for n in situation.observed.networks if n.app == app)
+    work = steps.remove(containers, networks)
+    return Change(app, Action.REMOVE, Reason.NOT_DESIRED, "nobody asks for it", steps=work)
+
+
+def _requires(containers: tuple[ObservedContainer, ...]) -> tuple[str, ...]:
+    return tuple(sorted({need for c in containers for need in c.requires}))
+
+
+def _hold(app: str, reason: Reason, message: str) -> Change:
+    return Change(app, Action.HOLD, reason, message)

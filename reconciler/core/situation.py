@@ -1,0 +1,37 @@
+"""Everything that a plan depends on, as values; and what is asked of it more than once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconciler.model.desired import Desired
+from reconciler.model.evidence import Evidence
+from reconciler.model.health import ProbeRecord
+from reconciler.model.history import Attempts
+from reconciler.model.observed import Observed, ObservedContainer
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """
+    The inputs of one plan.
+
+    `probes` are by container ref, `attempts` by app. `prune_limit` is how many apps may be removed
+    at once without a word from the operator, or a third of all, whichever is larger.
+    """
+
+    desired: Desired
+    observed: Observed
+    now: datetime
+    evidence: Evidence = Evidence()
+    probes: Mapping[str, ProbeRecord] = field(default_factory=dict[str, ProbeRecord])
+    attempts: Mapping[str, Attempts] = field(default_factory=dict[str, Attempts])
+    prune_limit: int = 3
+
+
+def by_app(observed: Observed) -> dict[str, tuple[ObservedContainer, ...]]:
+    """Return the containers of each app; an app that only left a network has none."""
+    found: dict[str, list[ObservedContainer]] = {app: [] for app in observed.apps()}
+    for container in observed.containers:
+        found[container.app].append(container)
+    return {app: tuple(containers) for app, containers in found.items()}

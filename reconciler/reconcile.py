@@ -1,0 +1,266 @@
+"""
+One pass: load → observe → gather → plan → dispatch → record. Short, and it never waits for slow work.
+
+What it remembers between passes is patience (attempts) and words for the status; losing both loses
+nothing that runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from reconciler.core import backoff
+from reconciler.core.comparison import Comparison
+from reconciler.core.conditions import Reported, app_statuses
+from reconciler.core.planner import compare_all, plan, still_wanted
+from reconciler.core.resolve import Platform, resolve
+from reconciler.core.situation import Situation
+from reconciler.errors import DriverError, DriverUnavailable
+from reconciler.model.change import Change, Outcome, Plan
+from reconciler.model.desired import Desired
+from reconciler.model.history import Attempts
+from reconciler.model.observed import ContainerState
+from reconciler.model.snapshot import Snapshot
+from reconciler.model.status import PassStatus, Status
+from reconciler.ports import (
+    Clock,
+    Driver,
+    EvidenceGatherer,
+    Lanes,
+    Probes,
+    Recorder,
+    Source,
+)
+
+WINDOW = timedelta(seconds=60)  # an app that serves for this long has left its failures behind
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a pass is made of: one implementation of each port."""
+
+    desired: Source
+    catalogue: Source
+    driver: Driver
+    evidence: EvidenceGatherer
+    lanes: Lanes
+    probes: Probes
+    recorder: Recorder
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class PassSettings:
+    """What the operator may set; `platform` names the instance and the default limits."""
+
+    platform: Platform
+    prune_limit: int = 3
+    window: timedelta = WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class PassResult:
+    """
+    What the controller needs to know: the status, and in how many seconds to look again.
+
+    `look_again_seconds` is None where only a wake-up or the interval is worth a look.
+    """
+
+    status: Status
+    look_again_seconds: float | None
+    busy: bool
+
+
+@dataclass(slots=True)
+class _Memory:
+    number: int = 0
+    status: Status | None = None
+    attempts: dict[str, Attempts] = field(default_factory=dict[str, Attempts])
+    last: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    snapshots: tuple[Snapshot, Snapshot] | None = None
+    desired: Desired = field(default_factory=Desired)
+
+
+class Reconciler:
+    """Makes passes. Not thread-safe: one loop, one reconciler."""
+
+    def __init__(self, parts: Parts, settings: PassSettings, status: Status | None = None) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._memory = _Memory(status=status)
+
+    def run_pass(self) -> PassResult:
+        """Look at everything, decide, begin what is to be done, and tell."""
+        parts, memory = self._parts, self._memory
+        began = parts.clock.monotonic()
+        memory.number += 1
+        # Busy first, then finished, then the world: what ends after this line is left to the next
+        # pass, so that no change is decided on what was seen before an earlier one ended.
+        busy = parts.lanes.running()
+        self._remember(parts.lanes.finished())
+        desired, settle = self._load()
+        self._cancel(busy, desired)
+        try:
+            situation = self._look(desired)
+        except DriverError as error:
+            return self._blind(began, desired, error)
+        made = plan(situation)
+        comparisons = compare_all(situation)
+        for change in made.changes:
+            if change.acts and change.app not in busy:
+                parts.lanes.dispatch(change)
+        self._watch(comparisons)
+        status = self._tell(began, situation, made, comparisons)
+        return PassResult(status, self._look_again(situation, made, settle), bool(parts.lanes.running()))
+
+    def preview(self) -> tuple[Situation, Plan]:
+        """Look and plan, and begin nothing: what `archipelago plan` prints is what a pass would do."""
+        situation = self._look(self._load()[0])
+        return situation, plan(situation)
+
+    def describe(self) -> Status:
+        """Look and plan, begin nothing, and return the status."""
+        began = self._parts.clock.monotonic()
+        situation, made = self.preview()
+        return self._status(began, situation, made, compare_all(situation))
+
+    def _load(self) -> tuple[Desired, float | None]:
+        memory = self._memory
+        fresh = (self._parts.desired.read(), self._parts.catalogue.read())
+        if memory.snapshots is None or not _same(memory.snapshots, fresh):
+            memory.desired = resolve(*fresh, self._settings.platform)
+            memory.snapshots = fresh
+        waits = [s.settle_seconds for s in fresh if s.settle_seconds is not None]
+        return memory.desired, min(waits, default=None)
+
+    def _look(self, desired: Desired) -> Situation:
+        parts, memory = self._parts, self._memory
+        return Situation(
+            desired=desired,
+            observed=parts.driver.observe(),
+            now=parts.clock.now(),
+            evidence=parts.evidence.gather(),
+            probes=parts.probes.records(),
+            attempts=memory.attempts,
+            prune_limit=self._settings.prune_limit,
+        )
+
+    def _remember(self, outcomes: tuple[Outcome, ...]) -> None:
+        memory = self._memory
+        for outcome in outcomes:
+            app = outcome.change.app
+            before = memory.attempts.get(app, Attempts())
+            memory.attempts[app] = backoff.after(before, outcome)
+            memory.last[app] = outcome
+            self._parts.recorder.finished(outcome)
+
+    def _cancel(self, busy: Mapping[str, Change], desired: Desired) -> None:
+        for app, change in busy.items():
+            if not still_wanted(change, desired):
+                self._parts.lanes.cancel(app)
+
+    def _watch(self, comparisons: Mapping[str, Comparison]) -> None:
+        """Have everything probed that runs and has a check."""
+        self._parts.probes.watch(
+            {
+                seen.ref: (seen, check)
+                for comparison in comparisons.values()
+                for name, seen in comparison.current.items()
+                if seen.state is ContainerState.RUNNING
+                for check in [_check(comparison, name)]
+                if check is not None
+            },
+        )
+
+    def _tell(
+        self,
+        began: float,
+        situation: Situation,
+        made: Plan,
+        comparisons: Mapping[str, Comparison],
+    ) -> Status:
+        memory = self._memory
+        status = self._status(began, situation, made, comparisons)
+        for app in status.apps:
+            if app.ready and app.id in memory.attempts:
+                calmed = backoff.calmed(
+                    memory.attempts[app.id],
+                    situation.now,
+                    self._settings.window,
+                )
+                memory.attempts[app.id] = calmed
+        memory.attempts = {a.id: memory.attempts[a.id] for a in status.apps if a.id in memory.attempts}
+        memory.last = {a.id: memory.last[a.id] for a in status.apps if a.id in memory.last}
+        memory.status = status
+        self._parts.recorder.passed(status)
+        return status
+
+    def _status(
+        self,
+        began: float,
+        situation: Situation,
+        made: Plan,
+        comparisons: Mapping[str, Comparison],
+    ) -> Status:
+        parts, memory = self._parts, self._memory
+        reported = Reported(
+            plan=made,
+            comparisons=comparisons,
+            running=parts.lanes.running(),
+            progress=parts.lanes.progress(),
+            last=memory.last,
+        )
+        return Status(
+            apps=app_statuses(situation, reported, memory.status),
+            last_pass=self._pass_status(began),
+            problems=situation.desired.problems,
+            notices=self._notices(),
+            lanes_busy=len(reported.running),
+        )
+
+    def _blind(self, began: float, desired: Desired, error: DriverError) -> PassResult:
+        """Nobody answered, so nothing is known: tell, keep what was known, and touch nothing."""
+        memory = self._memory
+        status = Status(
+            apps=memory.status.apps if memory.status else (),
+            last_pass=self._pass_status(began, str(error)),
+            problems=desired.problems,
+            notices=self._notices(),
+        )
+        memory.status = status
+        self._parts.recorder.passed(status)
+        again = None if isinstance(error, DriverUnavailable) else 1.0
+        return PassResult(status, again, bool(self._parts.lanes.running()))
+
+    def _pass_status(self, began: float, error: str = "") -> PassStatus:
+        clock = self._parts.clock
+        return PassStatus(self._memory.number, clock.monotonic() - began, clock.now(), error)
+
+    def _notices(self) -> tuple[str, ...]:
+        snapshots = self._memory.snapshots or ()
+        return tuple(notice for snapshot in snapshots for notice in snapshot.notices)
+
+    def _look_again(self, situation: Situation, made: Plan, settle: float | None) -> float | None:
+        waits = [settle] if settle is not None else []
+        if made.look_again_at is not None:
+            waits.append(max(0.0, (made.look_again_at - situation.now).total_seconds()))
+        return min(waits, default=None)
+
+
+def _check(comparison: Comparison, name: str):  # noqa: ANN202 - HealthCheck | None, as the spec has it
+    spec = comparison.spec.container(name)
+    return spec.health if spec else None
+
+
+def _same(before: tuple[Snapshot, Snapshot], after: tuple[Snapshot, Snapshot]) -> bool:
+    """Whether nothing was read anew; documents are compared by identity, which costs nothing."""
+    return all(
+        len(a.documents) == len(b.documents)
+        and len(a.last_good) == len(b.last_good)
+        and all(x is y for x, y in zip(a.documents, b.documents, strict=True))
+        and all(x is y for x, y in zip(a.last_good, b.last_good, strict=True))
+        and a.problems == b.problems
+        and a.contexts == b.contexts
+        and a.complete == b.complete
+        for a, b in zip(before, after, strict=True)
+    )

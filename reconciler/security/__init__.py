@@ -1,0 +1,1 @@
+"""Gathers evidence for the gates. Collects facts; judges none of them."""

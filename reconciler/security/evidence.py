@@ -1,0 +1,54 @@
+"""Facts of this box: what the operator confirmed, and what room the disk has. Implements `ports.EvidenceGatherer`."""
+
+import json
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from reconciler.model.evidence import Evidence
+from reconciler.ports import Clock
+
+CONFIRMATION_HOURS = 1
+
+
+class BoxEvidence:
+    """Reads the confirmation file and asks the file system below `data`."""
+
+    def __init__(self, confirmation: Path, data: Path, clock: Clock) -> None:
+        self._confirmation = confirmation
+        self._data = data
+        self._clock = clock
+
+    def gather(self) -> Evidence:
+        """Return the facts of this moment; never raises, what is missing is missing."""
+        return Evidence(confirmed_removals(self._confirmation, self._clock.now()), self._free())
+
+    def _free(self) -> int | None:
+        """The data directory may not exist yet: its nearest parent is on the same disk."""
+        try:
+            place = next(p for p in (self._data, *self._data.parents) if p.exists())
+            return shutil.disk_usage(place).free
+        except (OSError, StopIteration):
+            return None
+
+
+def confirm_removals(file: Path, apps: frozenset[str], now: datetime) -> datetime:
+    """Write down that the operator wants these apps gone; return when that expires. Raises OSError."""
+    expires = now + timedelta(hours=CONFIRMATION_HOURS)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps({"apps": sorted(apps), "expires": expires.isoformat()}))
+    fresh.replace(file)
+    return expires
+
+
+def confirmed_removals(file: Path, now: datetime) -> frozenset[str]:
+    """Return the apps whose removal was confirmed and has not expired; what is unreadable confirms nothing."""
+    try:
+        told = json.loads(file.read_text())
+        expires = datetime.fromisoformat(told["expires"])
+        apps = frozenset(str(app) for app in told["apps"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
+    latest = now + timedelta(hours=CONFIRMATION_HOURS)
+    return apps if now < expires <= latest else frozenset()

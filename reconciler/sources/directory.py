@@ -1,0 +1,178 @@
+"""
+A folder of manifests, read again only where something changed. Implements `ports.Source`.
+
+A file is taken when it has been quiet for the settle window, and given up when it has been gone
+for the (longer) vanish window: editors write in pieces, and tools replace whole folders.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.model.manifest.document import Document
+from reconciler.model.origin import Origin, Problem
+from reconciler.model.snapshot import BuildContext, Snapshot
+from reconciler.ports import Clock
+from reconciler.sources.contexts import build_contexts
+from reconciler.sources.last_good import LastGood
+from reconciler.sources.manifests import Loaded, load_documents
+from reconciler.sources.tree import (
+    MAX_FILES,
+    ContextHasher,
+    Signature,
+    Wanted,
+    is_manifest,
+    manifests,
+)
+
+SETTLE_SECONDS = 0.08
+VANISH_SECONDS = 0.5
+MAX_BYTES = 2**20
+
+
+@dataclass(slots=True)
+class _File:
+    """What is known of one file: `loaded` is what its last quiet version held."""
+
+    taken: Signature | None = None
+    loaded: Loaded = Loaded((), ())
+    good: tuple[Document, ...] = ()
+    pending: Signature | None = None
+    pending_since: float = 0.0
+    gone_since: float | None = None
+
+
+class DirectorySource:
+    """Reads `root` recursively; `settle` 0 takes everything as it stands, for one look."""
+
+    def __init__(
+        self,
+        root: Path,
+        clock: Clock,
+        *,
+        wanted: Wanted = is_manifest,
+        last_good: LastGood | None = None,
+        settle: float = SETTLE_SECONDS,
+    ) -> None:
+        self._root = root
+        self._clock = clock
+        self._wanted = wanted
+        self._last_good = last_good or LastGood(None)
+        self._settle = settle
+        self._vanish = VANISH_SECONDS if settle else 0.0
+        self._files: dict[str, _File] = {}
+        self._hasher = ContextHasher()
+        self._quiet_since = clock.monotonic()
+
+    def read(self) -> Snapshot:
+        """Return everything that is there now; see `ports.Source`."""
+        try:
+            present = manifests(self._root, self._wanted)
+        except OSError as error:
+            return self._unreadable(error)
+        if len(present) > MAX_FILES:
+            return self._incomplete(f"{self._root} holds more than {MAX_FILES} manifests")
+        waits = [*self._look(present), *self._miss(present)]
+        return replace(self._snapshot(), settle_seconds=min(waits, default=None))
+
+    def _look(self, present: Mapping[str, Signature]) -> Iterator[float]:
+        """Take what changed and is quiet; yield how long to wait for what is not."""
+        now = self._clock.monotonic()
+        for path, signature in present.items():
+            file = self._files.setdefault(path, _File())
+            file.gone_since = None
+            if signature == file.taken:
+                file.pending = None
+                continue
+            if signature != file.pending:
+                file.pending, file.pending_since = signature, now
+                self._quiet_since = now
+            wait = self._settle - max(now - file.pending_since, self._age(signature))
+            if wait > 0:
+                yield wait
+                continue
+            self._take(path, file, signature)
+
+    def _age(self, signature: Signature) -> float:
+        """Return for how long the file was not written to; 0 where the clock cannot tell."""
+        return max(0.0, self._clock.now().timestamp() - signature.modified_ns / 1e9)
+
+    def _miss(self, present: Mapping[str, Signature]) -> Iterator[float]:
+        """Forget what is gone for long enough; yield how long to wait for the rest."""
+        now = self._clock.monotonic()
+        for path in sorted(self._files.keys() - present.keys()):
+            file = self._files[path]
+            if file.gone_since is None:
+                file.gone_since = self._quiet_since = now
+            wait = self._vanish - (now - max(file.gone_since, self._quiet_since))
+            if wait > 0:
+                yield wait
+                continue
+            del self._files[path]
+            self._last_good.forget(path)
+
+    def _take(self, path: str, file: _File, signature: Signature) -> None:
+        shown = str(self._root / path)
+        try:
+            with (self._root / path).open("rb") as stream:
+                content = stream.read(MAX_BYTES + 1)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            problem = Problem(Origin(shown), f"cannot be read: {why.lower()}", "check its owner and mode")
+            file.loaded = Loaded((), (problem,))
+        else:
+            file.loaded = load_documents(content, shown)
+            if not file.loaded.problems:
+                file.good = file.loaded.documents
+                self._last_good.save(path, content)
+        if file.loaded.problems and not file.good:
+            kept = self._last_good.load(path)
+            file.good = load_documents(kept, shown).documents if kept else ()
+        file.taken, file.pending = signature, None
+
+    def _snapshot(self) -> Snapshot:
+        documents = tuple(d for f in self._files.values() for d in f.loaded.documents)
+        fresh = {d.app for d in documents}
+        last_good = tuple(
+            d
+            for f in self._files.values()
+            if f.loaded.problems
+            for d in f.good
+            if d.app not in fresh
+        )
+        return Snapshot(
+            documents=documents,
+            problems=tuple(sorted(p for f in self._files.values() for p in f.loaded.problems)),
+            last_good=last_good,
+            contexts=self._contexts((*documents, *last_good)),
+            modified=self._modified(),
+        )
+
+    def _modified(self) -> dict[str, datetime]:
+        return {
+            str(self._root / path): datetime.fromtimestamp(file.taken.modified_ns / 1e9, UTC)
+            for path, file in self._files.items()
+            if file.taken is not None
+        }
+
+    def _contexts(
+        self,
+        documents: tuple[Document, ...],
+    ) -> dict[tuple[str, str], BuildContext | Problem]:
+        return build_contexts(documents, self._hasher)
+
+    def _unreadable(self, error: OSError) -> Snapshot:
+        why = (error.strerror or type(error).__name__).lower()
+        return self._incomplete(f"cannot read {error.filename or self._root}: {why}")
+
+    def _incomplete(self, why: str) -> Snapshot:
+        """Hold on to all that was known: the place is unreadable, which is not the same as empty."""
+        known = tuple(d for f in self._files.values() for d in f.good or f.loaded.documents)
+        return Snapshot(
+            problems=(Problem(Origin(str(self._root)), why),),
+            last_good=known,
+            contexts=self._contexts(known),
+            complete=False,
+            incomplete_because=why,
+        )

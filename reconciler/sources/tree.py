@@ -1,0 +1,126 @@
+"""Walks a folder for manifests, and hashes build contexts. Sees names and bytes, not meaning."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST_SUFFIXES = frozenset({".yml", ".yaml"})
+MAX_FILES = 10_000
+MAX_CONTEXT_FILES = 20_000
+MAX_CONTEXT_BYTES = 2**30
+_CHUNK = 2**20
+
+Wanted = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What changes when a file is written or replaced."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Signature":
+        """Return the signature in a stat result."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def is_manifest(name: str) -> bool:
+    """Whether a file of that name is meant for us: not hidden, not an editor's or tool's leftover."""
+    return not name.startswith((".", "#", "~")) and Path(name).suffix in MANIFEST_SUFFIXES
+
+
+def is_catalogue_manifest(name: str) -> bool:
+    """Whether a file in the catalogue says what an app is; beside it lie its build context and docs."""
+    return name in {"manifest.yml", "manifest.yaml"}
+
+
+def manifests(root: Path, wanted: Wanted) -> dict[str, Signature]:
+    """
+    Return every wanted file below `root`, by its path relative to it, sorted.
+
+    Follows links (git-sync swaps them), but enters no folder twice and none that is hidden.
+    Raises OSError where `root` or a folder in it cannot be read: a part is not the whole.
+    """
+    found: dict[str, Signature] = {}
+    for path, status in _walk(root, "", set()):
+        if wanted(path.rpartition("/")[2]):
+            found[path] = Signature.of(status)
+    return dict(sorted(found.items()))
+
+
+def _walk(
+    root: Path,
+    below: str,
+    seen: set[tuple[int, int]],
+) -> Iterator[tuple[str, os.stat_result]]:
+    folder = root / below
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in seen:
+        return
+    seen.add((status.st_dev, status.st_ino))
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda e: e.name):
+            if entry.name.startswith("."):
+                continue
+            try:
+                status = entry.stat()
+            except FileNotFoundError:
+                continue  # a link to nothing, or gone in this moment
+            path = f"{below}/{entry.name}" if below else entry.name
+            if stat.S_ISDIR(status.st_mode):
+                yield from _walk(root, path, seen)
+            elif stat.S_ISREG(status.st_mode):
+                yield path, status
+
+
+class ContextHasher:
+    """Hashes build contexts, again only where a file in them changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[str, str]] = {}
+
+    def content(self, folder: Path) -> str:
+        """
+        Return the SHA-256 (hex) of all names, modes and bytes in a folder.
+
+        Raises OSError where it cannot be read, ValueError where it is too large.
+        """
+        files = _context_files(folder)
+        outside = hashlib.sha256(repr([(n, Signature.of(s), s.st_mode) for n, s in files]).encode())
+        known = self._known.get(folder)
+        if known and known[0] == outside.hexdigest():
+            return known[1]
+        content = hashlib.sha256()
+        for name, status in files:
+            content.update(f"{name}\0{stat.S_IMODE(status.st_mode):o}\0".encode())
+            content.update(_file_hash(folder / name))
+        self._known[folder] = (outside.hexdigest(), content.hexdigest())
+        return content.hexdigest()
+
+
+def _context_files(folder: Path) -> list[tuple[str, os.stat_result]]:
+    files: list[tuple[str, os.stat_result]] = []
+    total = 0
+    for name, status in _walk(folder, "", set()):
+        files.append((name, status))
+        total += status.st_size
+        if len(files) > MAX_CONTEXT_FILES or total > MAX_CONTEXT_BYTES:
+            raise ValueError(
+                f"more than {MAX_CONTEXT_FILES} files or {MAX_CONTEXT_BYTES >> 20} MiB",
+            )
+    return files
+
+
+def _file_hash(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.digest()
