@@ -1,0 +1,170 @@
+"""A whole app, as its author writes it."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+from pydantic import Field
+from typing_extensions import override
+
+from reconciler.model.desired import NetworkPolicy
+from reconciler.model.manifest.about import InterfaceManifest, MetadataManifest, UpstreamManifest
+from reconciler.model.manifest.coherence import (
+    complaints_about_mounts,
+    complaints_about_names,
+    complaints_about_probes,
+    complaints_about_starting,
+)
+from reconciler.model.manifest.complaint import Complaint
+from reconciler.model.manifest.container import ContainerManifest
+from reconciler.model.manifest.dependencies import (
+    DependencyManifest,
+    Requirement,
+    complaints_about_dependencies,
+)
+from reconciler.model.manifest.environment import Environment
+from reconciler.model.manifest.health import HealthCheckManifest
+from reconciler.model.manifest.hooks import HooksManifest
+from reconciler.model.manifest.names import AppId, ContainerName, Line, Prose, Version
+from reconciler.model.manifest.part import Items, MapOf, Part, empty
+from reconciler.model.manifest.placement import APP_LEVEL, Placement
+from reconciler.model.manifest.ports import PortManifest, complaints_about_ports
+from reconciler.model.manifest.security import AppSecurityManifest, ResourcesManifest
+from reconciler.model.manifest.volumes import VolumeManifest
+
+_NOT_YET: Final = (
+    "provides connections exports parameters generated_secrets files network devices update "
+    "backup alerts custom"
+)
+
+
+class AppManifest(Part):
+    """Run exactly this. `container_map` has the containers with all that belongs to them."""
+
+    RESERVED: ClassVar[frozenset[str]] = frozenset(_NOT_YET.split())
+
+    id: AppId
+    name: Line
+    version: Version | None = None
+    description: Prose | None = None
+    category: Line | None = None
+    metadata: MetadataManifest | None = None
+    upstream: UpstreamManifest | None = None
+    container: ContainerManifest | None = None
+    containers: MapOf[ContainerName, ContainerManifest] = Field(default_factory=empty)
+    dependencies: Items[DependencyManifest] = ()
+    resources: ResourcesManifest = ResourcesManifest()
+    security: AppSecurityManifest = AppSecurityManifest()
+    ports: Items[PortManifest] = ()
+    volumes: Items[VolumeManifest] = ()
+    environment: Environment = Field(default_factory=empty)
+    health_check: HealthCheckManifest | None = None
+    interfaces: MapOf[Line, InterfaceManifest] = Field(default_factory=empty)
+    hooks: HooksManifest | None = None
+
+    @property
+    def network_policy(self) -> NetworkPolicy:
+        """The network that all containers live in."""
+        return self.security.network_policy
+
+    def container_map(self) -> Mapping[str, ContainerManifest]:
+        """Return the containers in the order of the file; the only one may have app-level keys."""
+        return self._placement().merged()
+
+    def requires(self) -> tuple[Requirement, ...]:
+        """Return the apps that have to be there first, in the order of the file."""
+        return tuple(
+            Requirement(dependency.app_id, dependency.optional)
+            for dependency in self.dependencies
+            if dependency.app_id is not None
+        )
+
+    def storage(self) -> int | None:
+        """Return the free space wanted on the data disk, in bytes."""
+        return next((d.storage for d in self.dependencies if d.storage is not None), None)
+
+    def unsupported(self) -> tuple[str, ...]:
+        """Return the keys that this version cannot carry out, as paths: a reason to hold."""
+        placement = self._placement()
+        paths = [
+            ".".join(map(str, placement.path(name, key)))
+            for name, container in self.container_map().items()
+            for key in container.unsupported()
+        ]
+        if self.hooks is not None and self.hooks.post_install:
+            paths.append("hooks")
+        return tuple(paths)
+
+    def warnings(self) -> tuple[tuple[str, str], ...]:
+        """Return the keys that are read and have no effect, each with the reason."""
+        return tuple(self._warnings())
+
+    def _warnings(self) -> Iterator[tuple[str, str]]:
+        placement = self._placement()
+        for name, container in self.container_map().items():
+            if container.network is not None:
+                path = ".".join(map(str, placement.path(name, "network")))
+                yield path, "has no effect: every app has a network of its own"
+            for index, port in enumerate(container.ports):
+                if port.auth == "gated":
+                    path = ".".join(map(str, placement.path(name, "ports")))
+                    yield f"{path}[{index}].auth", "has no effect: nobody asks for a login yet"
+
+    @override
+    def complaints(self) -> Iterator[Complaint]:
+        """Tell what is wrong between the parts of the app."""
+        if "container" in self.model_fields_set and "containers" in self.model_fields_set:
+            message = "an app has either `container` or `containers`, not both"
+            yield Complaint(("containers",), message, "move all to `containers`", at_key=True)
+            return
+        if self.container is None and not self.containers:
+            hint = "write `container:` with an `image:` under it"
+            message = "an app needs a `container`, or several `containers`"
+            yield Complaint((), message, hint, missing="container")
+            return
+        placement = self._placement()
+        containers = placement.merged()
+        yield from placement.complaints()
+        yield from complaints_about_dependencies(self.id, self.dependencies)
+        yield from complaints_about_starting(containers, placement.path)
+        yield from complaints_about_mounts(containers, placement.path)
+        yield from complaints_about_probes(containers, placement.path)
+        yield from complaints_about_names(containers, placement.path)
+        yield from self._complaints_about_ports(placement, containers)
+
+    def _complaints_about_ports(
+        self,
+        placement: Placement,
+        containers: Mapping[str, ContainerManifest],
+    ) -> Iterator[Complaint]:
+        ports = [
+            ((*placement.path(name, "ports"), index), port)
+            for name, container in containers.items()
+            for index, port in enumerate(container.ports)
+        ]
+        yield from complaints_about_ports(ports)
+        if ports and self.network_policy is not NetworkPolicy.ISOLATED:
+            why = {
+                NetworkPolicy.HOST: "on the host's network every port of the app is open already",
+                NetworkPolicy.NONE: "without a network no port can be reached",
+            }[self.network_policy]
+            message = (
+                f"`network_policy: {self.network_policy}` and `ports` exclude each other: {why}"
+            )
+            yield Complaint(ports[0][0][:-1], message, "remove one of both", at_key=True)
+
+    def _placement(self) -> Placement:
+        given: dict[str, object] = {
+            key: getattr(self, key) for key in APP_LEVEL if key in self.model_fields_set
+        }
+        if self.security.model_fields_set <= {"network_policy"}:
+            given.pop("security", None)
+        return Placement(self.container, self.containers, MappingProxyType(given))
+
+    @classmethod
+    @override
+    def hint_for(cls, unknown: str) -> str:
+        """Return where a key belongs that is a container's."""
+        if unknown in ContainerManifest.key_names():
+            return f"`{unknown}` belongs to a container: move it under `container`"
+        return super().hint_for(unknown)

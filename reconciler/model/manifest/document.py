@@ -1,0 +1,36 @@
+"""One document of a file: what it says, and where it stands."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.model.manifest.app import AppManifest
+from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
+from reconciler.model.origin import Origin
+
+Manifest = AppManifest | InstallManifest | SuspendManifest
+
+KINDS: Final[dict[str, type[AppManifest] | type[InstallManifest] | type[SuspendManifest]]] = {
+    "app": AppManifest,
+    "install": InstallManifest,
+    "suspend": SuspendManifest,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """
+    A checked document.
+
+    `start_line` to `end_line` (both included, from 1) are the lines to cut out of the file to be
+    rid of it: from its `---`, where it has one, to the line before the next document.
+    """
+
+    manifest: Manifest
+    origin: Origin
+    start_line: int = 1
+    end_line: int = 1
+
+    @property
+    def app(self) -> str:
+        """The id of the app that the document is about."""
+        return self.manifest.id if isinstance(self.manifest, AppManifest) else self.manifest.app

@@ -1,0 +1,125 @@
+"""What a container may do, and which network its app lives in."""
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Final
+
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from typing_extensions import override
+
+from reconciler.model.desired import NetworkPolicy
+from reconciler.model.manifest.complaint import Complaint, did_you_mean, refusal, shown
+from reconciler.model.manifest.names import User
+from reconciler.model.manifest.part import Items, Part
+from reconciler.model.manifest.scalars import Boolean, read_integer, read_text
+from reconciler.model.manifest.values import Cpu, Memory, between
+
+_OF_THE_KERNEL: Final = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
+    "NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO "
+    "SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME "
+    "SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG "
+    "WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+)
+CAPABILITIES: Final = tuple(_OF_THE_KERNEL.split())
+_MOST_PROCESSES: Final = 4_194_304  # the kernel's own limit
+
+
+def read_capability(value: object) -> str:
+    """Return a capability without CAP_."""
+    text = read_text(value)
+    name = text.upper().removeprefix("CAP_")
+    if name == "ALL":
+        raise refusal("`ALL` would give away the machine", "name the capabilities it needs")
+    if name not in CAPABILITIES:
+        raise refusal(
+            f"the kernel has no capability {shown(text)}", did_you_mean(name, CAPABILITIES)
+        )
+    return name
+
+
+def read_network_policy(value: object) -> NetworkPolicy:
+    """Return the policy; a network of one's own has to wait."""
+    text = read_text(value)
+    known = [str(policy) for policy in NetworkPolicy]
+    if text in known:
+        return NetworkPolicy(text)
+    raise refusal(
+        f"{shown(text)}: joining a network of your own is not possible in this version",
+        did_you_mean(text, known) or f"write {', '.join(known[:-1])} or {known[-1]}",
+    )
+
+
+def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _bounded_processes(value: object) -> int:
+    number = read_integer(value)
+    between(1, _MOST_PROCESSES)(number)
+    return number
+
+
+Capability = Annotated[str, BeforeValidator(read_capability), WithJsonSchema({"type": "string"})]
+Processes = Annotated[
+    int,
+    BeforeValidator(_bounded_processes),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": _MOST_PROCESSES}),
+]
+
+
+class SecurityManifest(Part):
+    """What a container may do. All capabilities but these are dropped."""
+
+    RESERVED: ClassVar[frozenset[str]] = frozenset(
+        {"privileged", "apparmor_profile", "seccomp_profile"},
+    )
+
+    capabilities: Annotated[Items[Capability], AfterValidator(_without_doubles)] = ()
+    readonly_root: Boolean = False
+    no_new_privileges: Boolean = True
+    user: User | None = None
+
+    @classmethod
+    @override
+    def hint_for(cls, unknown: str) -> str:
+        """Return where the network policy belongs."""
+        if unknown == "network_policy":
+            return "it belongs to the whole app: write it under `app.security`"
+        return super().hint_for(unknown)
+
+
+class AppSecurityManifest(SecurityManifest):
+    """The same for the only container of an app, and the network of the whole app."""
+
+    network_policy: Annotated[
+        NetworkPolicy,
+        BeforeValidator(read_network_policy),
+        WithJsonSchema({"enum": [str(policy) for policy in NetworkPolicy]}),
+    ] = NetworkPolicy.ISOLATED
+
+    def of_container(self) -> SecurityManifest:
+        """Return the part that belongs to a container."""
+        return SecurityManifest.model_construct(
+            _fields_set=self.model_fields_set - {"network_policy"},
+            capabilities=self.capabilities,
+            readonly_root=self.readonly_root,
+            no_new_privileges=self.no_new_privileges,
+            user=self.user,
+        )
+
+
+class ResourcesManifest(Part):
+    """Limits; a limit that is not written is none."""
+
+    RESERVED: ClassVar[frozenset[str]] = frozenset({"disk_limit"})
+
+    cpu_limit: Cpu | None = None
+    memory_limit: Memory | None = None
+    memory_reservation: Memory | None = None
+    pids_limit: Processes | None = None
+
+    @override
+    def complaints(self) -> Iterator[Complaint]:
+        """Tell when more is reserved than allowed."""
+        if self.memory_limit and (self.memory_reservation or 0) > self.memory_limit:
+            yield Complaint(("memory_reservation",), "more memory is reserved than is allowed")

@@ -1,0 +1,22 @@
+"""The small documents that verbs write: install an app of the catalogue, suspend an app."""
+
+from typing import ClassVar
+
+from reconciler.model.manifest.names import AppId
+from reconciler.model.manifest.part import Part
+from reconciler.model.manifest.scalars import Boolean
+
+
+class InstallManifest(Part):
+    """Run an app of the catalogue."""
+
+    RESERVED: ClassVar[frozenset[str]] = frozenset({"version", "parameters", "overrides"})
+
+    app: AppId
+    suspend: Boolean = False
+
+
+class SuspendManifest(Part):
+    """Keep an app stopped; in a file of its own, so that no other file is ever edited."""
+
+    app: AppId
