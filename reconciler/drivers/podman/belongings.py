@@ -1,0 +1,139 @@
+"""Networks and volumes: made with our labels, refused where one of that name is not ours."""
+
+import json
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from reconciler.drivers.podman.client import Client, Json, Request
+from reconciler.errors import DriverConflict, DriverError, DriverRejected
+from reconciler.model import labels
+from reconciler.model.desired import NetworkSpec, VolumeSpec
+from reconciler.model.observed import ObservedNetwork
+
+_ABSENT = 404
+_EXPECT_ABSENT = frozenset({_ABSENT})
+
+
+class Belongings:
+    """What this instance's apps own beside their containers."""
+
+    def __init__(self, client: Client, instance: str) -> None:
+        self._client = client
+        self._instance = instance
+        self._interfaces: dict[str, str] = {}
+
+    def networks(self) -> list[ObservedNetwork]:
+        """Return all networks of ours."""
+        filters = json.dumps({"label": [f"{labels.INSTANCE}={self._instance}"]})
+        request = Request(
+            "list_networks",
+            "list networks",
+            "GET",
+            "/networks/json",
+            {"filters": filters},
+        )
+        found: list[ObservedNetwork] = []
+        for network in self._client.call(request).objects():
+            app = self._app_of(network.get("labels"))
+            if app:
+                found.append(ObservedNetwork(str(network["name"]), app))
+                self._interfaces[str(network["name"])] = str(network.get("network_interface", ""))
+        return found
+
+    def interface(self, network: str) -> str:
+        """Return the name of a network's bridge, as far as it was seen."""
+        return self._interfaces.get(network, "")
+
+    def ensure_network(self, network: NetworkSpec) -> None:
+        """Have the bridge network: names resolve in it, and other networks are shut out."""
+        self._interfaces[network.name] = network.interface
+        if self._is_there("network", network.name):
+            return
+        body = {
+            "name": network.name,
+            "driver": "bridge",
+            "dns_enabled": True,
+            "network_interface": network.interface,
+            "options": {"isolate": "true"},
+            "labels": self._labels(network.app),
+        }
+        self._make("network", network.name, "/networks/create", body)
+
+    def ensure_volume(self, volume: VolumeSpec) -> None:
+        """Have the volume."""
+        if self._is_there("volume", volume.name):
+            return
+        body = {"Name": volume.name, "Labels": self._labels(volume.app)}
+        self._make("volume", volume.name, "/volumes/create", body)
+
+    def remove_network(self, name: str) -> None:
+        """Have the network gone; one that is not ours is left alone, as if it were absent."""
+        present = self._inspect("network", name)
+        if present is None or not self._app_of(present.get("labels")):
+            return
+        what = f"remove network {name}"
+        request = Request(
+            "remove_network",
+            what,
+            "DELETE",
+            f"/networks/{quote(name, safe='')}",
+            timeout=30.0,
+            expected=_EXPECT_ABSENT,
+        )
+        try:
+            self._client.call(request)
+        except DriverRejected as error:
+            if "is being used" in str(error) or "associated containers" in str(error):
+                raise DriverConflict(f"cannot {what}: containers still use it") from error
+            raise
+
+    def _is_there(self, kind: str, name: str) -> bool:
+        present = self._inspect(kind, name)
+        if present is None:
+            return False
+        if not self._app_of(present.get("labels") or present.get("Labels")):
+            raise DriverRejected(
+                f"cannot use {kind} {name}: one of that name is there and is not ours;"
+                " rename or remove it",
+            )
+        return True
+
+    def _inspect(self, kind: str, name: str) -> Json | None:
+        request = Request(
+            f"inspect_{kind}",
+            f"inspect {kind} {name}",
+            "GET",
+            f"/{kind}s/{quote(name, safe='')}/json",
+            expected=_EXPECT_ABSENT,
+        )
+        reply = self._client.call(request)
+        return None if reply.status == _ABSENT else reply.object()
+
+    def _make(self, kind: str, name: str, path: str, body: Mapping[str, object]) -> None:
+        request = Request(
+            f"create_{kind}",
+            f"create {kind} {name}",
+            "POST",
+            path,
+            body=body,
+            timeout=30.0,
+        )
+        try:
+            self._client.call(request)
+        except DriverError:
+            # Somebody made it in the same moment: then it is there, or it is not ours.
+            if not self._is_there(kind, name):
+                raise
+
+    def _labels(self, app: str) -> dict[str, str]:
+        return {
+            labels.FORMAT: labels.FORMAT_VERSION,
+            labels.INSTANCE: self._instance,
+            labels.APP: app,
+        }
+
+    def _app_of(self, marks: Mapping[str, str] | None) -> str:
+        """Return whose it is; empty where it is not ours."""
+        if not marks or marks.get(labels.INSTANCE) != self._instance:
+            return ""
+        return marks.get(labels.APP, "")

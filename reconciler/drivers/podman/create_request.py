@@ -1,0 +1,166 @@
+"""
+A container's spec as the exact body of Podman's create request. Pure.
+
+Podman ignores keys that it does not know, so nothing here may be misspelt; every key was seen to
+work on Podman 4.3.1. We supervise containers ourselves: Podman's restarts and its health checks
+are off.
+"""
+
+import signal
+
+from reconciler.errors import DriverRejected
+from reconciler.model import labels
+from reconciler.model.desired import (
+    ContainerSpec,
+    MountKind,
+    MountSpec,
+    NetworkPolicy,
+    PortSpec,
+    Resources,
+)
+
+Body = dict[str, object]
+
+CPU_PERIOD = 100_000  # microseconds
+LEAST_CPU_QUOTA = 1_000  # the kernel takes no less
+LOG_BYTES = 10 * 1024 * 1024
+# Where programs write even if their root is read-only; --read-only-tmpfs is not in the API.
+WRITABLE = ("/tmp", "/run", "/var/tmp")  # noqa: S108 - inside the container
+_WRITABLE_OPTIONS = ("rw", "nosuid", "nodev", "mode=1777")
+
+
+def create_request(container: ContainerSpec, instance: str) -> Body:
+    """Return the body that makes this container, labelled as ours."""
+    body: Body = {
+        "name": container.container_name,
+        "image": container.image,
+        "labels": container_labels(container, instance),
+        "env": dict(container.environment),
+        "cap_drop": ["ALL"],
+        "cap_add": list(container.capabilities),
+        "no_new_privileges": container.no_new_privileges,
+        "read_only_filesystem": container.readonly_root,
+        "init": container.init,
+        "restart_policy": "no",
+        "stop_timeout": max(0, round(container.stop_grace_period)),
+        "healthconfig": {"Test": ["NONE"]},
+        "log_configuration": {"driver": "k8s-file", "size": LOG_BYTES},
+        "cgroupns": {"nsmode": "private"},
+        "mounts": _mounts(container),
+        "volumes": [_volume(m) for m in container.mounts if m.kind is MountKind.VOLUME],
+    }
+    return body | _process(container) | _network(container) | _limits(container.resources)
+
+
+def container_labels(container: ContainerSpec, instance: str) -> dict[str, str]:
+    """Return everything that a new reconciler needs to know about this container."""
+    return {
+        labels.FORMAT: labels.FORMAT_VERSION,
+        labels.INSTANCE: instance,
+        labels.APP: container.app,
+        labels.CONTAINER: container.name,
+        labels.DIGEST: container.digest,
+        labels.REQUIRES: ",".join(container.requires),
+        labels.SOURCE: container.source,
+        labels.STOP_GRACE_PERIOD: f"{container.stop_grace_period:g}",
+    }
+
+
+def _process(container: ContainerSpec) -> Body:
+    """Return what is run, as whom and where; what is not given is the image's."""
+    given: Body = {
+        "command": None if container.command is None else list(container.command),
+        "entrypoint": None if container.entrypoint is None else list(container.entrypoint),
+        "user": container.user,
+        "work_dir": container.working_dir,
+        "hostname": container.hostname,
+        "stop_signal": None if container.stop_signal is None else _signal(container),
+    }
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _network(container: ContainerSpec) -> Body:
+    if container.network_policy is NetworkPolicy.HOST:
+        return {"netns": {"nsmode": "host"}}
+    if container.network_policy is NetworkPolicy.NONE or container.network is None:
+        return {"netns": {"nsmode": "none"}}
+    names = (container.name, container.hostname, *container.aliases)
+    aliases = list(dict.fromkeys(name for name in names if name))
+    return {
+        "netns": {"nsmode": "bridge"},
+        "Networks": {container.network: {"aliases": aliases}},
+        "portmappings": [_port(port) for port in container.ports],
+    }
+
+
+def _port(port: PortSpec) -> Body:
+    return {
+        "container_port": port.container,
+        "host_port": port.host,
+        "host_ip": port.bind,
+        "protocol": port.protocol,
+    }
+
+
+def _limits(resources: Resources) -> Body:
+    limits: Body = {}
+    if resources.cpu is not None:
+        quota = max(LEAST_CPU_QUOTA, round(resources.cpu * CPU_PERIOD))
+        limits["cpu"] = {"quota": quota, "period": CPU_PERIOD}
+    memory: Body = {}
+    if resources.memory is not None:
+        # Swap is memory and swap together: the same figure means no swap.
+        memory |= {"limit": resources.memory, "swap": resources.memory}
+    if resources.memory_reservation is not None:
+        memory["reservation"] = resources.memory_reservation
+    if memory:
+        limits["memory"] = memory
+    if resources.pids is not None:
+        limits["pids"] = {"limit": resources.pids}
+    return {"resource_limits": limits} if limits else {}
+
+
+def _mounts(container: ContainerSpec) -> list[Body]:
+    mounts = [_mount(m) for m in container.mounts if m.kind is not MountKind.VOLUME]
+    if container.readonly_root:
+        taken = {m.target.rstrip("/") for m in container.mounts}
+        mounts.extend(
+            {"type": "tmpfs", "destination": target, "options": list(_WRITABLE_OPTIONS)}
+            for target in WRITABLE
+            if target not in taken
+        )
+    return mounts
+
+
+def _mount(mount: MountSpec) -> Body:
+    options = list(mount.options)
+    if mount.kind is MountKind.TMPFS:
+        if mount.size is not None:
+            options.append(f"size={mount.size}")
+        return {"type": "tmpfs", "destination": mount.target, "options": options}
+    return {
+        "type": "bind",
+        "source": mount.source,
+        "destination": mount.target,
+        "options": options,
+    }
+
+
+def _volume(mount: MountSpec) -> Body:
+    return {"Name": mount.source, "Dest": mount.target, "Options": list(mount.options)}
+
+
+def _signal(container: ContainerSpec) -> int:
+    """Return the number of the stop signal: Podman's API takes nothing else."""
+    name = (container.stop_signal or "").upper()
+    if name.isdigit():
+        return int(name)
+    name = name if name.startswith("SIG") else f"SIG{name}"
+    base, plus, above = name.partition("+")
+    try:
+        return signal.Signals[base] + (int(above) if plus else 0)
+    except (KeyError, ValueError) as error:
+        raise DriverRejected(
+            f"cannot create {container.container_name}: there is no signal"
+            f" {container.stop_signal!r}; use a name such as SIGTERM",
+        ) from error

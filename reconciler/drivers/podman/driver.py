@@ -1,0 +1,186 @@
+"""The verbs of `ports.Driver`, carried out by Podman."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.drivers.podman import host, logs
+from reconciler.drivers.podman.belongings import Belongings
+from reconciler.drivers.podman.client import Client, ObserveCall
+from reconciler.drivers.podman.containers import Containers
+from reconciler.drivers.podman.events import Events
+from reconciler.drivers.podman.images import Deadlines, Images
+from reconciler.drivers.podman.listing import Listed
+from reconciler.drivers.podman.liveness import Liveness
+from reconciler.drivers.podman.probe import Prober
+from reconciler.drivers.podman.process_watch import ProcessWatch
+from reconciler.errors import DriverConflict
+from reconciler.model.desired import ContainerSpec, HealthCheck, NetworkSpec, VolumeSpec
+from reconciler.model.health import ProbeResult
+from reconciler.model.observed import ContainerState, Observed, ObservedContainer
+from reconciler.ports import Subscription, Wake
+
+
+def _ignore_call(kind: str, seconds: float, ok: bool) -> None:
+    """Measure nothing."""
+
+
+def _ignore_warning(text: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """
+    Who is told what.
+
+    `observe_call` gets every call's kind, seconds and whether it went well; `warn` what Podman
+    warns of; `pin_bridge` the interface of a network in which a container was started.
+    """
+
+    observe_call: ObserveCall = _ignore_call
+    warn: Callable[[str], None] = _ignore_warning
+    pin_bridge: Callable[[str], object] = host.pin_bridge_address
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where an app's own host directories are, and how long images may take."""
+
+    data_dir: Path = Path("/var/lib/archipelago")
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+
+class PodmanDriver:
+    """Podman, through the service that listens at `socket_path`. Implements `ports.Driver`."""
+
+    def __init__(
+        self,
+        instance: str,
+        socket_path: Path,
+        *,
+        settings: Settings | None = None,
+        hooks: Hooks | None = None,
+    ) -> None:
+        settings, hooks = settings or Settings(), hooks or Hooks()
+        self._instance = instance
+        self._hooks = hooks
+        self._liveness = Liveness()
+        self._client = Client(socket_path, hooks.observe_call)
+        self._belongings = Belongings(self._client, instance)
+        self._images = Images(self._client, instance, settings.deadlines)
+        self._containers = Containers(
+            self._client, instance, self._liveness, settings.data_dir, hooks.warn
+        )
+        self._prober = Prober(self._client, self._liveness)
+        self._lock = threading.Lock()
+        self._subscribed: list[_Subscribed] = []
+
+    def observe(self) -> Observed:
+        """Return all containers and networks of this instance, sorted."""
+        containers = [listed.container for listed in self._containers.all()]
+        networks = self._belongings.networks()
+        running = {c.ref: c.pid for c in containers if c.state is ContainerState.RUNNING}
+        with self._lock:
+            subscribed = tuple(self._subscribed)
+        for each in subscribed:
+            each.processes.watch(running)
+        return Observed(
+            tuple(sorted(containers, key=lambda c: (c.app, c.container_name))),
+            tuple(sorted(networks, key=lambda n: (n.app, n.name))),
+        )
+
+    def prepare_image(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
+        """Have the image on the box, pulled or built."""
+        self._images.prepare(container, progress)
+
+    def ensure_network(self, network: NetworkSpec) -> None:
+        """Have the network."""
+        self._belongings.ensure_network(network)
+
+    def ensure_volume(self, volume: VolumeSpec) -> None:
+        """Have the volume."""
+        self._belongings.ensure_volume(volume)
+
+    def create(self, container: ContainerSpec) -> None:
+        """Have the container, not started."""
+        self._containers.create(container)
+
+    def start(self, ref: str) -> None:
+        """Have it running."""
+        self._pin(self._containers.start(ref))
+
+    def stop(self, ref: str, grace: float) -> None:
+        """Have it not running."""
+        self._containers.stop(ref, grace)
+
+    def remove(self, ref: str) -> None:
+        """Have it gone."""
+        self._containers.remove(ref)
+
+    def remove_network(self, name: str) -> None:
+        """Have the network gone."""
+        self._belongings.remove_network(name)
+
+    def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
+        """Ask whether it is well; never raises."""
+        return self._prober.probe(container, check)
+
+    def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
+        """Yield the lines that it printed. The iterator can be closed from any thread."""
+        listed = self._containers.find(ref)
+        if listed is None:
+            raise DriverConflict(f"cannot read the log of {ref}: it is gone")
+        return logs.read(self._client, listed, tail=tail, follow=follow)
+
+    def subscribe(self, wake: Wake) -> Subscription:
+        """Wake on Podman's events, and at once when a process ends."""
+        subscribed = _Subscribed(self._client, self._instance, self._liveness, wake, self._forget)
+        with self._lock:
+            self._subscribed.append(subscribed)
+        return subscribed
+
+    def _forget(self, subscribed: "_Subscribed") -> None:
+        with self._lock:
+            if subscribed in self._subscribed:
+                self._subscribed.remove(subscribed)
+
+    def _pin(self, listed: Listed) -> None:
+        """Where no udevd keeps a bridge's address, keep it: its first start made the bridge."""
+        for network in listed.container.networks:
+            interface = self._belongings.interface(network)
+            if interface:
+                self._hooks.pin_bridge(interface)
+
+
+class _Subscribed:
+    """Both ways of hearing that something happened, as one subscription."""
+
+    def __init__(
+        self,
+        client: Client,
+        instance: str,
+        liveness: Liveness,
+        wake: Wake,
+        forget: Callable[["_Subscribed"], None],
+    ) -> None:
+        self._wake = wake
+        self._forget = forget
+        self._lock = threading.RLock()
+        self._open = True
+        self.processes = ProcessWatch(liveness, self._pass_on)
+        self._events = Events(client, instance, self._pass_on)
+
+    def close(self) -> None:
+        """Stop; no wake-up comes after this returns."""
+        self._forget(self)
+        with self._lock:
+            self._open = False
+        self._events.close()
+        self.processes.close()
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            if self._open:
+                self._wake()

@@ -1,0 +1,42 @@
+"""
+Is the process behind a container there? Asked of the kernel, since Podman may not know.
+
+Podman says "running" for ever about a container whose conmon was killed, and for a moment about
+every container that ends.
+"""
+
+import os
+from pathlib import Path
+
+_PROC = Path("/proc")
+_GONE = {"Z", "X"}
+
+
+class Liveness:
+    """Looks at processes. A rootful container's process is known by its control group."""
+
+    def __init__(self, *, rootful: bool | None = None) -> None:
+        self.rootful = os.geteuid() == 0 if rootful is None else rootful
+
+    def runs(self, pid: int, ref: str) -> bool:
+        """Whether the process is there, is no zombie, and (rootful) belongs to that container."""
+        if pid <= 0 or _state(pid) in _GONE:
+            return False
+        return not self.rootful or ref in _read(pid, "cgroup")
+
+    def watched(self, conmon: int, ref: str) -> bool:
+        """Whether the container's conmon, or the clean-up that it turns into, is there."""
+        return conmon > 0 and _state(conmon) not in _GONE and ref in _read(conmon, "cmdline")
+
+
+def _state(pid: int) -> str:
+    """Return the kernel's letter for a process; X where there is none."""
+    _, _, rest = _read(pid, "stat").rpartition(")")
+    return rest.split()[0] if rest.split() else "X"
+
+
+def _read(pid: int, name: str) -> str:
+    try:
+        return (_PROC / str(pid) / name).read_text(errors="replace")
+    except OSError:
+        return ""
