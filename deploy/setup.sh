@@ -60,6 +60,7 @@ look_for_packages() {
     for command in podman crun runc slirp4netns; do have "$command" || missing+=("$command"); done
     for command in netavark aardvark-dns; do podman_helper "$command" || missing+=("$command"); done
     have nft || missing+=(nftables)
+    have iptables || missing+=(iptables) # netavark calls it; nothing depends on it
     have ip || missing+=(iproute2)
     have newuidmap || missing+=(uidmap)
     static_busybox >/dev/null || [ -e /bin/busybox ] || missing+=(busybox-static)
@@ -114,7 +115,7 @@ install_environment() {
         "$(find_python)" -m venv --clear "$venv"
     fi
     say "installing $lock into $venv"
-    local pip=("$venv/bin/python" -m pip --quiet --disable-pip-version-check install)
+    local pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check install)
     "${pip[@]}" --require-hashes -r "$lock"
     "${pip[@]}" --no-deps --no-build-isolation -e .
     fingerprint >"$venv/.setup-$purpose"
