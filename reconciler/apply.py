@@ -65,7 +65,7 @@ class Applier:
     retried: Retried = lambda _kind: None
 
     def apply(self, change: Change, stop: Event, progress: Progress) -> Outcome:
-        """Take the steps in order, until done, failed, or `stop` is set; never raises our errors."""
+        """Take the steps until done, failed, or `stop` is set; our errors are outcomes."""
         began = self.clock.now()
         done = 0
         result, message = Result.APPLIED, ""

@@ -27,7 +27,7 @@ class Rhythm:
 
 
 class Controller:
-    """Calls passes until stopped. `before` is called ahead of each pass (to supervise the engine)."""
+    """Calls passes until stopped; `before` comes ahead of each pass, to supervise the engine."""
 
     def __init__(
         self,
@@ -53,7 +53,10 @@ class Controller:
         self._stopped.set()
         self._woken.set()
 
-    def run(self, until: Callable[[PassResult], bool] = lambda _result: False) -> PassResult | None:
+    def run(
+        self,
+        until: Callable[[PassResult], bool] = lambda _result: False,
+    ) -> PassResult | None:
         """Make passes until stopped, or until one says that it is enough; return the last."""
         result = None
         while not self._stopped.is_set():

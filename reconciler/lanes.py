@@ -1,6 +1,4 @@
-"""
-The single-flight workers, one an app at most, in a bounded pool. WHEN is the controller's; here is WHERE.
-"""
+"""The single-flight workers that carry out changes, at most one an app, in a bounded pool."""
 
 from collections import deque
 from collections.abc import Callable, Mapping

@@ -63,11 +63,11 @@ class Driver(Protocol):
     """
 
     def observe(self) -> Observed:
-        """Return all containers and networks of this instance, sorted by app and container name."""
+        """Return all containers and networks of this instance, sorted by app and name."""
         ...
 
     def prepare_image(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
-        """Have the image on the box, pulled or built; tells `progress` in words while it lasts."""
+        """Have the image on the box, pulled or built; tell `progress` in words meanwhile."""
         ...
 
     def ensure_network(self, network: NetworkSpec) -> None:
@@ -107,7 +107,7 @@ class Driver(Protocol):
         ...
 
     def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
-        """Yield lines that the container printed, without line ends; with `follow`, as they come."""
+        """Yield the lines that a container printed; with `follow`, as they come."""
         ...
 
     def subscribe(self, wake: Wake) -> Subscription:
@@ -156,7 +156,7 @@ class Probes(Protocol):
     """Probes running containers on their intervals."""
 
     def watch(self, targets: Mapping[str, tuple[ObservedContainer, HealthCheck]]) -> None:
-        """Probe exactly these from now on, keyed by ref; a new run of a container starts afresh."""
+        """Probe exactly these from now on, keyed by ref; a new run starts afresh."""
         ...
 
     def records(self) -> Mapping[str, ProbeRecord]:

@@ -1,7 +1,7 @@
 """
 Asks running containers how they are, each on its interval, in a bounded pool. Counts; never judges.
 
-Podman's own checks need systemd's timers, and their runs do not honour a timeout; ours do.
+Podman's own checks need systemd's timers, and do not honour their timeout; ours do.
 """
 
 import heapq
@@ -50,7 +50,7 @@ class ProbePool:
         self._thread.start()
 
     def watch(self, targets: Targets) -> None:
-        """Probe exactly these from now on, keyed by ref; a new run of a container starts afresh."""
+        """Probe exactly these from now on, keyed by ref; a new run starts afresh."""
         with self._changed:
             for ref in self._targets.keys() - targets.keys():
                 del self._targets[ref]

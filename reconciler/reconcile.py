@@ -1,5 +1,5 @@
 """
-One pass: load → observe → gather → plan → dispatch → record. Short, and it never waits for slow work.
+One pass: load → observe → gather → plan → dispatch → record. It never waits for slow work.
 
 What it remembers between passes is patience (attempts) and words for the status; losing both loses
 nothing that runs.
@@ -17,7 +17,7 @@ from reconciler.core.resolve import Platform, resolve
 from reconciler.core.situation import Situation
 from reconciler.errors import DriverError, DriverUnavailable
 from reconciler.model.change import Change, Outcome, Plan
-from reconciler.model.desired import Desired
+from reconciler.model.desired import Desired, HealthCheck
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
 from reconciler.model.snapshot import Snapshot
@@ -111,10 +111,12 @@ class Reconciler:
                 parts.lanes.dispatch(change)
         self._watch(comparisons)
         status = self._tell(began, situation, made, comparisons)
-        return PassResult(status, self._look_again(situation, made, settle), bool(parts.lanes.running()))
+        return PassResult(
+            status, self._look_again(situation, made, settle), bool(parts.lanes.running())
+        )
 
     def preview(self) -> tuple[Situation, Plan]:
-        """Look and plan, and begin nothing: what `archipelago plan` prints is what a pass would do."""
+        """Look and plan, and begin nothing: the plan is the one that a pass would carry out."""
         situation = self._look(self._load()[0])
         return situation, plan(situation)
 
@@ -189,7 +191,9 @@ class Reconciler:
                     self._settings.window,
                 )
                 memory.attempts[app.id] = calmed
-        memory.attempts = {a.id: memory.attempts[a.id] for a in status.apps if a.id in memory.attempts}
+        memory.attempts = {
+            a.id: memory.attempts[a.id] for a in status.apps if a.id in memory.attempts
+        }
         memory.last = {a.id: memory.last[a.id] for a in status.apps if a.id in memory.last}
         memory.status = status
         self._parts.recorder.passed(status)
@@ -247,7 +251,7 @@ class Reconciler:
         return min(waits, default=None)
 
 
-def _check(comparison: Comparison, name: str):  # noqa: ANN202 - HealthCheck | None, as the spec has it
+def _check(comparison: Comparison, name: str) -> HealthCheck | None:
     spec = comparison.spec.container(name)
     return spec.health if spec else None
 

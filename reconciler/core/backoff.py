@@ -1,4 +1,4 @@
-"""How long to wait before trying again. Pure: jitter comes from a hash, the time is an argument."""
+"""How long to wait before trying again. Pure: jitter is a hash, the time is an argument."""
 
 import hashlib
 from dataclasses import replace
@@ -61,13 +61,13 @@ def due_at(app: str, attempts: Attempts, *, starting: bool) -> datetime | None:
 
 
 def delay(app: str, times: int) -> float:
-    """Return the pause in seconds after so many times in a row: 0, 1, 2, 4 … 300, give or take 20 %."""
+    """Return the pause in seconds after so many times in a row: 0, 1, 2, 4 … 300 (± 20 %)."""
     if times <= 0:
         return 0.0
-    seconds = FIRST_SECONDS * 2 ** min(times - 1, 30)
+    seconds = FIRST_SECONDS * float(2 ** min(times - 1, 30))
     return min(seconds, CEILING_SECONDS) * (1 + JITTER * _spread(f"{app}/{times}"))
 
 
 def _spread(key: str) -> float:
-    """Return a number from -1 to 1 that only depends on the key, so that apps don't march in step."""
+    """Return a number from -1 to 1 that depends on the key, so that apps don't march in step."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) / 2**31 - 1

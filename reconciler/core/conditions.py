@@ -1,8 +1,8 @@
 """
-What is told of an app: Ready (does it serve), Reconciling (is work under way), Stalled (must a person act).
+What is told of an app, as answers to three questions. Pure.
 
-Pure. The same problem always gets the same reason and message; only a change of the answer moves
-`last_transition`.
+Ready: does it serve? Reconciling: is work under way? Stalled: must a person act? The same problem
+always gets the same reason and message, and only a change of the answer moves `last_transition`.
 """
 
 from collections.abc import Mapping
@@ -146,14 +146,12 @@ def _conditions(
             change.message if stalled else "",
         ),
     }
-    return tuple(
-        _condition(kind, *answer, before, now) for kind, answer in told.items()
-    )
+    return tuple(_condition(kind, *answer, before, now) for kind, answer in told.items())
 
 
 def _condition(
     kind: ConditionType,
-    status: bool,  # noqa: FBT001 - one of three columns of a row
+    status: bool,
     reason: str,
     message: str,
     before: AppStatus | None,
@@ -177,8 +175,7 @@ def _serves(
     return all(
         comparison.good(c.name)
         or any(
-            o.container == c.name
-            and (o.state is ContainerState.RUNNING or is_completed(c, o))
+            o.container == c.name and (o.state is ContainerState.RUNNING or is_completed(c, o))
             for o in comparison.outdated
         )
         for c in spec.containers

@@ -130,8 +130,7 @@ def _kind(comparison: Comparison) -> tuple[Action, Reason]:
 
 
 def _not_running(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
-    start, _ = comparison.startable()
-    if not start:
+    if not comparison.startable()[0]:
         return None
     return _act(comparison, circumstances, Action.START, Reason.NOT_RUNNING)
 
@@ -152,7 +151,7 @@ def _job_failed(comparison: Comparison, _: Circumstances) -> Decision | None:
 
 
 def _waits_inside(comparison: Comparison, _: Circumstances) -> Decision | None:
-    _, waits = comparison.startable()
+    waits = comparison.startable()[1]
     if not waits:
         return None
     return _decision(comparison, Action.HOLD, Reason.CONTAINER_NOT_READY, "; ".join(waits))
@@ -170,12 +169,12 @@ def _starting(comparison: Comparison, _: Circumstances) -> Decision | None:
     starting = {n: h for n, h in comparison.health.items() if h.state is HealthState.STARTING}
     if not starting:
         return None
-    told = "; ".join(f"{name} {health.message}".strip() for name, health in sorted(starting.items()))
-    return _decision(comparison, Action.KEEP, Reason.STARTING, told)
+    told = [f"{name} {health.message}".strip() for name, health in sorted(starting.items())]
+    return _decision(comparison, Action.KEEP, Reason.STARTING, "; ".join(told))
 
 
 def _stale(comparison: Comparison, _: Circumstances) -> Decision | None:
-    """An unreadable file holds its apps; what was repaired above was repaired to its last version."""
+    """What was repaired above was repaired to the last good version; the rest is held."""
     stale = comparison.spec.stale
     if not stale:
         return None
@@ -257,7 +256,7 @@ def dependencies(
     comparison: Comparison,
     ready: Mapping[str, bool],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return which required apps are missing, and which are there but not ready; `ready` knows all."""
+    """Return which required apps are missing, and which are not ready; `ready` knows all apps."""
     required = sorted(r.app for r in comparison.spec.requires if not r.optional)
     missing = tuple(app for app in required if app not in ready)
     return missing, tuple(app for app in required if not ready.get(app, True))

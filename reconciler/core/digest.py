@@ -14,9 +14,11 @@ from reconciler.model.desired import AppSpec, ContainerSpec
 
 VERSION = "1"
 
-# Carried out by the reconciler itself (or only remembered), so a change of them recreates nothing.
+# Carried out by the reconciler itself, or only remembered: a change recreates nothing.
+# What a build makes of its context is in the image's tag; where the context lies means nothing.
 _NOT_COVERED = frozenset(
     {
+        "build",
         "digest",
         "container_name",
         "source",

@@ -65,7 +65,7 @@ def _peel(needs: dict[str, set[str]], order: list[str] | None = None) -> dict[st
 
 
 def _ring_from(app: str, needs: Mapping[str, set[str]]) -> tuple[str, ...]:
-    """Follow the first requirement until an app comes up again; begin the ring at its least name."""
+    """Follow the first requirement until an app comes again; begin at its least name."""
     path: list[str] = []
     while app not in path:
         path.append(app)

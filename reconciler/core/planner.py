@@ -57,7 +57,9 @@ def _decide_desired(
     containers: dict[str, tuple[ObservedContainer, ...]],
 ) -> dict[str, Decision]:
     apps = situation.desired.apps
-    rings = graph.rings({a: [r.app for r in s.requires if not r.optional] for a, s in apps.items()})
+    rings = graph.rings(
+        {app: [r.app for r in s.requires if not r.optional] for app, s in apps.items()},
+    )
     ready = {app: _running(seen) for app, seen in containers.items()}
     ready |= dict.fromkeys(situation.desired.broken.keys() - ready.keys(), False)
     ready |= {app: c.ready() and not c.spec.suspended for app, c in comparisons.items()}

@@ -12,8 +12,9 @@ from difflib import get_close_matches
 
 from reconciler.core.specs import Platform, app_spec
 from reconciler.model.desired import AppSpec, Desired
-from reconciler.model.manifest import AppManifest, InstallManifest, SuspendManifest
+from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.document import Document
+from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
 from reconciler.model.origin import Problem
 from reconciler.model.snapshot import Snapshot
 
@@ -130,7 +131,8 @@ def _changed_at(
     catalogue: Snapshot,
 ) -> datetime | None:
     """The later of the two files that say what the app is."""
-    written = (snapshot.modified.get(document.origin.file), catalogue.modified.get(place.origin.file))
+    own, entry = document.origin.file, place.origin.file
+    written = (snapshot.modified.get(own), catalogue.modified.get(entry))
     return max((at for at in written if at), default=None)
 
 
@@ -175,14 +177,15 @@ def _not_in_catalogue(document: Document, catalogue: _Catalogue) -> Problem:
         )
     near = get_close_matches(app, catalogue.documents, n=1)
     hint = f"did you mean `{near[0]}`?" if near else "write an `app:` document instead"
-    return Problem(document.origin, f"cannot install `{app}`: it is not in the catalogue", hint, app)
+    message = f"cannot install `{app}`: it is not in the catalogue"
+    return Problem(document.origin, message, hint, app)
 
 
 def _why_stale(document: Document, snapshot: Snapshot) -> Problem:
     same_file = [p for p in snapshot.problems if p.origin.file == document.origin.file]
     own = [p for p in same_file if p.app == document.app]
     found = next(iter(own or same_file or snapshot.problems), None)
-    return found or Problem(document.origin, "cannot be read at the moment", "", document.app)
+    return found or Problem(document.origin, "cannot be read now", "", document.app)
 
 
 def _broken_files(snapshot: Snapshot) -> dict[str, Problem]:
@@ -205,7 +208,9 @@ def _problems(
     if not catalogue.complete:
         found |= set(catalogue.problems)
     found |= {
-        Problem(d.origin, f"suspends `{d.app}`, which is not desired", "remove this document", d.app)
+        Problem(
+            d.origin, f"suspends `{d.app}`, which is not desired", "remove this document", d.app
+        )
         for d in _suspensions(snapshot)
         if d.app not in resolved.apps and d.app not in resolved.broken
     }

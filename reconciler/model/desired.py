@@ -1,7 +1,7 @@
 """
-What should run: fully resolved specs. Every default is filled in; nothing here needs a second look at the manifest.
+What should run: fully resolved specs, with every default filled in.
 
-Sizes are bytes, durations seconds, CPU a number of cores. Mappings are tuples of pairs, sorted by key.
+Sizes are bytes, durations seconds, CPU a number of cores. Mappings are sorted pairs.
 """
 
 from collections.abc import Mapping
@@ -163,7 +163,7 @@ class ContainerSpec:
     restart: Restart = Restart.ALWAYS
     depends_on: tuple[tuple[str, StartCondition], ...] = ()
     health: HealthCheck | None = None
-    requires: tuple[str, ...] = ()  # apps; kept in a label so that removal protection needs no file
+    requires: tuple[str, ...] = ()  # apps; a label, so that removal protection needs no file
     source: str = ""  # the file it came from; a label, not part of the digest
 
     @property

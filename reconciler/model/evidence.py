@@ -1,4 +1,4 @@
-"""Facts gathered before deciding, other than what runs: what the operator confirmed, what the disk has left."""
+"""Facts gathered before deciding, other than what is desired and what runs."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What was tried lately for one app: the memory that back-off needs. Losing it loses only patience."""
+"""What was tried lately: the memory that back-off needs. Losing it loses only patience."""
 
 from dataclasses import dataclass
 from datetime import datetime

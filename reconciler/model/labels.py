@@ -1,4 +1,4 @@
-"""The labels that carry everything a new reconciler needs to know about a container that it finds."""
+"""The labels that tell a new reconciler all it needs to know of a container that it finds."""
 
 PREFIX = "io.archipelago."
 FORMAT = PREFIX + "format"  # version of this set of labels

@@ -10,7 +10,7 @@ from reconciler.model.origin import Problem
 
 @dataclass(frozen=True, slots=True)
 class BuildContext:
-    """A directory to build an image from: its absolute path and the SHA-256 (hex) of its content."""
+    """A directory to build from: its absolute path, and the SHA-256 (hex) of its content."""
 
     path: str
     content: str

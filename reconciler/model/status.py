@@ -72,7 +72,7 @@ class AppStatus:
 
 @dataclass(frozen=True, slots=True)
 class PassStatus:
-    """One pass of the loop. Durations are seconds; `error` is empty when it could look and plan."""
+    """One pass. Durations are seconds; `error` is empty when it could look and plan."""
 
     number: int
     duration_seconds: float

@@ -1,4 +1,4 @@
-"""Facts of this box: what the operator confirmed, and what room the disk has. Implements `ports.EvidenceGatherer`."""
+"""Facts of this box: what the operator confirmed, and what room the disk has."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ CONFIRMATION_HOURS = 1
 
 
 class BoxEvidence:
-    """Reads the confirmation file and asks the file system below `data`."""
+    """Implements `ports.EvidenceGatherer`: reads the confirmation file and asks the file system below `data`."""
 
     def __init__(self, confirmation: Path, data: Path, clock: Clock) -> None:
         self._confirmation = confirmation
@@ -33,7 +33,7 @@ class BoxEvidence:
 
 
 def confirm_removals(file: Path, apps: frozenset[str], now: datetime) -> datetime:
-    """Write down that the operator wants these apps gone; return when that expires. Raises OSError."""
+    """Write down that these apps may go; return when that expires. Raises OSError."""
     expires = now + timedelta(hours=CONFIRMATION_HOURS)
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
@@ -43,7 +43,7 @@ def confirm_removals(file: Path, apps: frozenset[str], now: datetime) -> datetim
 
 
 def confirmed_removals(file: Path, now: datetime) -> frozenset[str]:
-    """Return the apps whose removal was confirmed and has not expired; what is unreadable confirms nothing."""
+    """Return the apps whose removal was confirmed lately; what is unreadable confirms nothing."""
     try:
         told = json.loads(file.read_text())
         expires = datetime.fromisoformat(told["expires"])

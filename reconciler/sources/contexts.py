@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reconciler.model.manifest import AppManifest
+from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.origin import Problem
 from reconciler.model.snapshot import BuildContext

@@ -119,7 +119,9 @@ class DirectorySource:
                 content = stream.read(MAX_BYTES + 1)
         except OSError as error:
             why = error.strerror or type(error).__name__
-            problem = Problem(Origin(shown), f"cannot be read: {why.lower()}", "check its owner and mode")
+            problem = Problem(
+                Origin(shown), f"cannot be read: {why.lower()}", "check its owner and mode"
+            )
             file.loaded = Loaded((), (problem,))
         else:
             file.loaded = load_documents(content, shown)

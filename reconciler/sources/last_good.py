@@ -1,4 +1,4 @@
-"""Keeps, in the state directory, the last bytes of each file that made sense. Losing it loses nothing that runs."""
+"""Keeps the last bytes of each file that made sense. Losing them loses nothing that runs."""
 
 import hashlib
 from pathlib import Path

@@ -32,12 +32,12 @@ class Signature:
 
 
 def is_manifest(name: str) -> bool:
-    """Whether a file of that name is meant for us: not hidden, not an editor's or tool's leftover."""
+    """Whether a file is meant for us: not hidden, not the leftover of an editor or a tool."""
     return not name.startswith((".", "#", "~")) and Path(name).suffix in MANIFEST_SUFFIXES
 
 
 def is_catalogue_manifest(name: str) -> bool:
-    """Whether a file in the catalogue says what an app is; beside it lie its build context and docs."""
+    """Whether a file in the catalogue says what an app is; its build context lies beside it."""
     return name in {"manifest.yml", "manifest.yaml"}
 
 
@@ -93,7 +93,9 @@ class ContextHasher:
         Raises OSError where it cannot be read, ValueError where it is too large.
         """
         files = _context_files(folder)
-        outside = hashlib.sha256(repr([(n, Signature.of(s), s.st_mode) for n, s in files]).encode())
+        outside = hashlib.sha256(
+            repr([(n, Signature.of(s), s.st_mode) for n, s in files]).encode()
+        )
         known = self._known.get(folder)
         if known and known[0] == outside.hexdigest():
             return known[1]

@@ -40,8 +40,8 @@ class DirectoryWatch:
         if not self._polling:
             return ""
         return (
-            f"{self._root} is polled every {POLL_MS / 1000:g} s, since the kernel has no file watches "
-            "left: raise fs.inotify.max_user_watches and max_user_instances"
+            f"{self._root} is polled every {POLL_MS / 1000:g} s, since the kernel has no file "
+            "watches left: raise fs.inotify.max_user_watches and max_user_instances"
         )
 
     def close(self) -> None:

@@ -1,0 +1,229 @@
+"""From one manifest to one spec: names made, defaults filled in, digests taken. Pure."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.core import digest
+from reconciler.model.desired import (
+    AppSpec,
+    BuildSpec,
+    ContainerSpec,
+    HealthCheck,
+    MountKind,
+    MountSpec,
+    NetworkPolicy,
+    NetworkSpec,
+    PortSpec,
+    PullPolicy,
+    Requirement,
+    Resources,
+    VolumeSpec,
+)
+from reconciler.model.manifest.app import AppManifest
+from reconciler.model.manifest.container import ContainerManifest
+from reconciler.model.manifest.health import HealthCheckManifest
+from reconciler.model.origin import Origin, Problem
+from reconciler.model.snapshot import BuildContext
+
+_INTERFACE_DIGITS = 10  # with the prefix below the kernel's 15 characters
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What this box adds to every manifest: the instance's name, and the default limits."""
+
+    instance: str = "archipelago"
+    defaults: Resources = Resources()
+
+
+Contexts = Mapping[tuple[str, str], BuildContext | Problem]
+
+
+def app_spec(
+    manifest: AppManifest,
+    origin: Origin,
+    contexts: Contexts,
+    platform: Platform,
+) -> AppSpec | Problem:
+    """Return the spec of an app, or what is wrong with one of its build contexts."""
+    network = _network(manifest, platform)
+    requires = tuple(Requirement(r.app_id, r.optional) for r in manifest.requires())
+    needed = tuple(sorted(r.app for r in requires if not r.optional))
+    containers: list[ContainerSpec] = []
+    for name, container in manifest.container_map().items():
+        build = _build(container, origin, contexts)
+        if isinstance(build, Problem):
+            return build
+        spec = _container(manifest, name, container, build, platform)
+        spec = replace(
+            spec,
+            network=network.name if network else None,
+            requires=needed,
+            source=origin.file,
+        )
+        containers.append(_named(spec, platform))
+    app = AppSpec(
+        id=manifest.id,
+        name=manifest.name,
+        version=manifest.version or "",
+        digest="",
+        containers=tuple(containers),
+        network=network,
+        volumes=_volumes(manifest, containers),
+        requires=requires,
+        origin=origin,
+        storage=manifest.storage(),
+        unsupported=manifest.unsupported(),
+    )
+    return replace(app, digest=digest.app_digest(app))
+
+
+def _named(spec: ContainerSpec, platform: Platform) -> ContainerSpec:
+    """The digest is in the name, so that the old and the new revision can exist side by side."""
+    found = digest.container_digest(spec)
+    name = f"{platform.instance}-{spec.app}-{spec.name}-{digest.short(found)}"
+    return replace(spec, digest=found, container_name=name)
+
+
+def _container(
+    manifest: AppManifest,
+    name: str,
+    container: ContainerManifest,
+    build: BuildSpec | None,
+    platform: Platform,
+) -> ContainerSpec:
+    return ContainerSpec(
+        app=manifest.id,
+        name=name,
+        container_name="",
+        digest="",
+        image=_tag(manifest.id, name, build, platform) if build else _image(container),
+        build=build,
+        pull_policy=_pull_policy(container),
+        command=container.command,
+        entrypoint=container.entrypoint,
+        user=container.user,
+        working_dir=container.working_dir,
+        hostname=container.hostname,
+        init=container.init,
+        environment=tuple(sorted(container.environment.items())),
+        network_policy=manifest.network_policy,
+        aliases=tuple(sorted(container.network_aliases)),
+        ports=tuple(PortSpec(p.host, p.container, p.protocol, p.bind) for p in container.ports),
+        mounts=_mounts(manifest.id, container, platform),
+        capabilities=tuple(sorted(container.security.capabilities)),
+        no_new_privileges=container.security.no_new_privileges,
+        readonly_root=container.security.readonly_root,
+        resources=_resources(container, platform),
+        stop_signal=container.stop_signal,
+        stop_grace_period=container.stop_grace_period,
+        restart=container.restart,
+        depends_on=tuple(container.depends_on.items()),
+        health=_health(container.health_check, container),
+    )
+
+
+def _network(manifest: AppManifest, platform: Platform) -> NetworkSpec | None:
+    if manifest.network_policy is not NetworkPolicy.ISOLATED:
+        return None
+    name = f"{platform.instance}-{manifest.id}"
+    hashed = hashlib.sha256(name.encode()).hexdigest()[:_INTERFACE_DIGITS]
+    return NetworkSpec(name, manifest.id, f"ar{hashed}")
+
+
+def _build(
+    container: ContainerManifest,
+    origin: Origin,
+    contexts: Contexts,
+) -> BuildSpec | Problem | None:
+    if container.build is None:
+        return None
+    context = contexts[origin.file, container.build.context]
+    if isinstance(context, Problem):
+        return context
+    args = tuple(sorted(container.build.args.items()))
+    return BuildSpec(context.path, container.build.containerfile, args, context.content)
+
+
+def _tag(app: str, name: str, build: BuildSpec, platform: Platform) -> str:
+    """Return the name of a built image: other content, other name, so it is built exactly once."""
+    made_of = json.dumps([build.content, build.containerfile, build.args])
+    content = hashlib.sha256(made_of.encode()).hexdigest()[:12]
+    return f"localhost/{platform.instance}/{app}-{name}:{content}"
+
+
+def _image(container: ContainerManifest) -> str:
+    """Return the full name: what a short one means must not hang on the engine."""
+    image = container.image
+    if image is None or image.registry:
+        return str(image)
+    path = image.repository if "/" in image.repository else f"library/{image.repository}"
+    return str(replace(image, registry="docker.io", repository=path))
+
+
+def _pull_policy(container: ContainerManifest) -> PullPolicy:
+    """An app that asks for verification is held before anything is pulled."""
+    if container.pull_policy == "verify-signature":
+        return PullPolicy.NEVER
+    return PullPolicy(container.pull_policy)
+
+
+def _mounts(
+    app: str,
+    container: ContainerManifest,
+    platform: Platform,
+) -> tuple[MountSpec, ...]:
+    mounts = [
+        MountSpec(
+            kind=volume.type,
+            source=_volume_name(app, volume.name or "", platform)
+            if volume.type is MountKind.VOLUME
+            else volume.source or "",
+            target=volume.target,
+            options=tuple(sorted(volume.options)),
+            size=volume.size,
+        )
+        for volume in container.volumes
+    ]
+    mounts += [MountSpec(MountKind.TMPFS, "", target) for target in container.tmpfs]
+    return tuple(sorted(mounts, key=lambda m: m.target))
+
+
+def _volume_name(app: str, name: str, platform: Platform) -> str:
+    return f"{platform.instance}-{app}-{name}"
+
+
+def _volumes(manifest: AppManifest, containers: list[ContainerSpec]) -> tuple[VolumeSpec, ...]:
+    names = {m.source for c in containers for m in c.mounts if m.kind is MountKind.VOLUME}
+    return tuple(VolumeSpec(name, manifest.id) for name in sorted(names))
+
+
+def _resources(container: ContainerManifest, platform: Platform) -> Resources:
+    given, defaults = container.resources, platform.defaults
+    return Resources(
+        cpu=given.cpu_limit or defaults.cpu,
+        memory=given.memory_limit or defaults.memory,
+        memory_reservation=given.memory_reservation,
+        pids=given.pids_limit or defaults.pids,
+    )
+
+
+def _health(
+    check: HealthCheckManifest | None,
+    container: ContainerManifest,
+) -> HealthCheck | None:
+    if check is None:
+        return None
+    return HealthCheck(
+        kind=check.kind,
+        port=check.probe_port(container.ports),
+        scheme=check.scheme,
+        path=check.path,
+        command=check.command,
+        interval=check.interval,
+        timeout=check.timeout,
+        retries=check.retries,
+        start_period=check.start_period,
+    )

@@ -1,0 +1,755 @@
+"""One row per situation; the row's name is a sentence."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+from builders import (
+    CHECK,
+    NOW,
+    answered,
+    app,
+    container,
+    desired,
+    observed,
+    old,
+    problem,
+    running,
+    seen,
+    situation,
+    steps_of,
+    told,
+)
+
+from reconciler.core.planner import plan, still_wanted
+from reconciler.core.situation import Situation
+from reconciler.model.change import Action, Change, Reason
+from reconciler.model.desired import Restart, StartCondition
+from reconciler.model.evidence import Evidence
+from reconciler.model.history import Attempts
+from reconciler.model.observed import ContainerState
+
+WEB = app("web")
+DB = app("db")
+SHOP = app("shop", requires=("db",))
+CHECKED = app("web", container("web", health=CHECK))
+PAIR = app(
+    "pair",
+    container("pair", "main", depends_on=(("db", StartCondition.HEALTHY),)),
+    container("pair", "db", health=CHECK),
+)
+JOB = app(
+    "job",
+    container("job", "main", depends_on=(("migrate", StartCondition.COMPLETED),)),
+    container("job", "migrate", restart=Restart.NO),
+)
+EXITED = ContainerState.EXITED
+
+
+@dataclass
+class Case:
+    why: str
+    given: Situation
+    want: list[tuple[str, str, str]]
+    steps: dict[str, list[str]] = field(default_factory=dict)
+    message: str = ""
+
+
+CASES = [
+    Case(
+        "a desired app of which nothing is there is installed",
+        situation(desired(WEB)),
+        [("web", "install", "NotInstalled")],
+        {
+            "web": [
+                "PrepareImage main",
+                "EnsureNetwork",
+                "EnsureVolume",
+                "CreateContainer main",
+                f"StartContainer {WEB.containers[0].container_name}",
+            ]
+        },
+    ),
+    Case(
+        "what runs as desired is kept, and no step is planned",
+        situation(desired(WEB), observed(*running(WEB))),
+        [("web", "keep", "InSync")],
+        {"web": []},
+    ),
+    Case(
+        "a changed digest updates: everything slow comes before the old one is stopped, and the "
+        "old one is not removed",
+        situation(desired(WEB), observed(old(WEB))),
+        [("web", "update", "DigestChanged")],
+        {
+            "web": [
+                "PrepareImage main",
+                "EnsureNetwork",
+                "EnsureVolume",
+                "CreateContainer main",
+                "StopContainer old-web-main",
+                f"StartContainer {WEB.containers[0].container_name}",
+            ]
+        },
+    ),
+    Case(
+        "an update killed after creating goes on by stopping the old and starting the new",
+        situation(desired(WEB), observed(old(WEB), seen(WEB, state=ContainerState.CREATED))),
+        [("web", "start", "NotRunning")],
+        {"web": ["StopContainer old-web-main", "StartContainer id-web-main"]},
+    ),
+    Case(
+        "the old one is removed once the new one serves",
+        situation(desired(WEB), observed(old(WEB, state=EXITED), *running(WEB))),
+        [("web", "update", "PreviousSuperseded")],
+        {"web": ["RemoveContainer old-web-main"]},
+    ),
+    Case(
+        "the old one stays while the new one is not healthy yet",
+        situation(desired(CHECKED), observed(old(CHECKED, state=EXITED), *running(CHECKED))),
+        [("web", "keep", "Starting")],
+    ),
+    Case(
+        "a stopped container is started",
+        situation(desired(WEB), observed(seen(WEB, state=EXITED, exit_code=137))),
+        [("web", "start", "NotRunning")],
+        {"web": ["StartContainer id-web-main"]},
+        "main ended with exit code 137",
+    ),
+    Case(
+        "a paused container is started",
+        situation(desired(WEB), observed(seen(WEB, state=ContainerState.PAUSED))),
+        [("web", "start", "NotRunning")],
+        {"web": ["StartContainer id-web-main"]},
+    ),
+    Case(
+        "a container that was removed by hand is made again",
+        situation(desired(WEB), observed(networks=("web",))),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "a container whose process nobody watches is made anew",
+        situation(desired(WEB), observed(seen(WEB, state=ContainerState.LOST))),
+        [("web", "restart", "ProcessLost")],
+        {
+            "web": [
+                "PrepareImage main",
+                "EnsureNetwork",
+                "EnsureVolume",
+                "RemoveContainer id-web-main",
+                "CreateContainer main",
+                f"StartContainer {WEB.containers[0].container_name}",
+            ]
+        },
+    ),
+    Case(
+        "a half-made container is made anew",
+        situation(desired(WEB), observed(seen(WEB, state=ContainerState.BROKEN))),
+        [("web", "restart", "ProcessLost")],
+    ),
+    Case(
+        "a process that is just ending is waited for, since the engine will notice in a moment",
+        situation(desired(WEB), observed(seen(WEB, state=ContainerState.ENDING))),
+        [("web", "hold", "Ending")],
+    ),
+    Case(
+        "an unhealthy container is stopped and started",
+        situation(
+            desired(CHECKED),
+            observed(*running(CHECKED)),
+            probes=answered(*running(CHECKED), failures=3, message="answers 503"),
+        ),
+        [("web", "restart", "Unhealthy")],
+        {"web": ["StopContainer id-web-main", "StartContainer id-web-main"]},
+        "main is unhealthy: answers 503",
+    ),
+    Case(
+        "two failed probes of three leave it alone",
+        situation(
+            desired(CHECKED),
+            observed(*running(CHECKED)),
+            probes=answered(*running(CHECKED), failures=2),
+        ),
+        [("web", "keep", "InSync")],
+    ),
+    Case(
+        "probes of an earlier run say nothing about this one",
+        situation(
+            desired(CHECKED),
+            observed(*running(CHECKED)),
+            probes=answered(replace(running(CHECKED)[0], started_at=NOW), failures=9),
+        ),
+        [("web", "keep", "Starting")],
+    ),
+    Case(
+        "a missing network is made again",
+        situation(desired(WEB), observed(*running(WEB), networks=())),
+        [("web", "start", "NetworkMissing")],
+        {"web": ["EnsureNetwork"]},
+    ),
+    # dependencies
+    Case(
+        "what others need comes first",
+        situation(desired(SHOP, DB)),
+        [("db", "install", "NotInstalled"), ("shop", "hold", "DependencyNotReady")],
+        message="waits for db",
+    ),
+    Case(
+        "a dependency that runs but is not healthy yet is waited for",
+        situation(
+            desired(app("shop", requires=("web",)), CHECKED),
+            observed(*running(CHECKED)),
+        ),
+        [("shop", "hold", "DependencyNotReady"), ("web", "keep", "Starting")],
+    ),
+    Case(
+        "a running app is not touched because its dependency went down",
+        situation(
+            desired(SHOP, DB), observed(*running(SHOP), seen(DB, state=EXITED, exit_code=1))
+        ),
+        [("db", "start", "NotRunning"), ("shop", "keep", "InSync")],
+    ),
+    Case(
+        "a dependency that nobody wrote is named",
+        situation(desired(SHOP)),
+        [("shop", "hold", "DependencyMissing")],
+        message="requires db, which is neither desired nor in the catalogue",
+    ),
+    Case(
+        "a dependency that is only in the catalogue is named so",
+        situation(desired(SHOP, in_catalogue=frozenset({"db"}))),
+        [("shop", "hold", "DependencyMissing")],
+        message="requires db, which is in the catalogue but not desired: install it",
+    ),
+    Case(
+        "an optional dependency is not waited for",
+        situation(
+            desired(
+                replace(
+                    SHOP,
+                    requires=(replace(SHOP.requires[0], optional=True),),
+                )
+            )
+        ),
+        [("shop", "install", "NotInstalled")],
+    ),
+    Case(
+        "a ring holds its own apps, and what is behind it waits; the others go on",
+        situation(
+            desired(
+                app("a", requires=("b",)),
+                app("b", requires=("a",)),
+                app("c", requires=("a",)),
+                WEB,
+            )
+        ),
+        [
+            ("a", "hold", "DependencyCycle"),
+            ("b", "hold", "DependencyCycle"),
+            ("c", "hold", "DependencyNotReady"),
+            ("web", "install", "NotInstalled"),
+        ],
+        message="cannot be ordered, apps require each other: a → b → a",
+    ),
+    Case(
+        "a dependency whose document is broken, and of which nothing runs, is waited for",
+        situation(desired(SHOP, broken={"db": problem(app="db")})),
+        [("db", "hold", "ManifestInvalid"), ("shop", "hold", "DependencyNotReady")],
+    ),
+    # several containers
+    Case(
+        "all containers are created, and only those start that wait for nobody",
+        situation(desired(PAIR)),
+        [("pair", "install", "NotInstalled")],
+        {
+            "pair": [
+                "PrepareImage main",
+                "PrepareImage db",
+                "EnsureNetwork",
+                "EnsureVolume",
+                "CreateContainer main",
+                "CreateContainer db",
+                f"StartContainer {PAIR.containers[1].container_name}",
+            ]
+        },
+    ),
+    Case(
+        "a container waits until the other one is healthy",
+        situation(
+            desired(PAIR),
+            observed(seen(PAIR, state=ContainerState.CREATED), seen(PAIR, "db")),
+        ),
+        [("pair", "hold", "ContainerNotReady")],
+        message="main waits for db to be healthy",
+    ),
+    Case(
+        "and starts when it is",
+        situation(
+            desired(PAIR),
+            observed(seen(PAIR, state=ContainerState.CREATED), seen(PAIR, "db")),
+            probes=answered(seen(PAIR, "db")),
+        ),
+        [("pair", "start", "NotRunning")],
+        {"pair": ["StartContainer id-pair-main"]},
+    ),
+    Case(
+        "only the container that changed is made anew",
+        situation(
+            desired(PAIR),
+            observed(old(PAIR), seen(PAIR, "db")),
+            probes=answered(seen(PAIR, "db")),
+        ),
+        [("pair", "update", "DigestChanged")],
+        {
+            "pair": [
+                "PrepareImage main",
+                "EnsureNetwork",
+                "EnsureVolume",
+                "CreateContainer main",
+                "StopContainer old-pair-main",
+                f"StartContainer {PAIR.containers[0].container_name}",
+            ]
+        },
+    ),
+    Case(
+        "one container removed by hand is made again beside the other",
+        situation(
+            desired(PAIR),
+            observed(seen(PAIR, "db")),
+            probes=answered(seen(PAIR, "db")),
+        ),
+        [("pair", "install", "Incomplete")],
+    ),
+    Case(
+        "a container that the manifest does not name any more goes when the rest serves",
+        situation(desired(WEB), observed(*running(WEB), replace(seen("web", "extra")))),
+        [("web", "update", "PreviousSuperseded")],
+        {"web": ["StopContainer id-web-extra", "RemoveContainer id-web-extra"]},
+    ),
+    # jobs
+    Case(
+        "a job that ended well lets others start and is not started again",
+        situation(
+            desired(JOB),
+            observed(
+                seen(JOB, state=ContainerState.CREATED),
+                seen(JOB, "migrate", EXITED, exit_code=0),
+            ),
+        ),
+        [("job", "start", "NotRunning")],
+        {"job": ["StartContainer id-job-main"]},
+    ),
+    Case(
+        "a completed job stays completed for its digest",
+        situation(
+            desired(JOB),
+            observed(
+                seen(JOB),
+                seen(JOB, "migrate", EXITED, exit_code=0),
+            ),
+        ),
+        [("job", "keep", "InSync")],
+    ),
+    Case(
+        "a job that ended badly is told, not started again",
+        situation(
+            desired(JOB),
+            observed(
+                seen(JOB, state=ContainerState.CREATED),
+                seen(JOB, "migrate", EXITED, exit_code=3),
+            ),
+        ),
+        [("job", "hold", "JobFailed")],
+        message="migrate ended with exit code 3",
+    ),
+    Case(
+        "a container with restart on-failure that ended well is done",
+        situation(
+            desired(app("once", container("once", restart=Restart.ON_FAILURE))),
+            observed(
+                seen(
+                    app("once", container("once", restart=Restart.ON_FAILURE)),
+                    state=EXITED,
+                    exit_code=0,
+                )
+            ),
+        ),
+        [("once", "keep", "InSync")],
+    ),
+    # unreadable is not absent
+    Case(
+        "a broken file holds its app at its last good version, and the others go on",
+        situation(desired(replace(WEB, stale=problem("web.yml")), DB), observed(*running(WEB))),
+        [("db", "install", "NotInstalled"), ("web", "hold", "ManifestInvalid")],
+    ),
+    Case(
+        "an app whose file is broken is still repaired to its last good version",
+        situation(
+            desired(replace(WEB, stale=problem("web.yml"))),
+            observed(seen(WEB, state=EXITED, exit_code=1)),
+        ),
+        [("web", "start", "NotRunning")],
+    ),
+    Case(
+        "an app whose file is broken is never updated",
+        situation(desired(replace(WEB, stale=problem("web.yml"))), observed(old(WEB))),
+        [("web", "hold", "ManifestInvalid")],
+    ),
+    Case(
+        "an app whose file is broken and that never ran is not installed from an old copy",
+        situation(desired(replace(WEB, stale=problem("web.yml")))),
+        [("web", "hold", "ManifestInvalid")],
+    ),
+    Case(
+        "an app whose document was never good is held with the place of the mistake",
+        situation(desired(broken={"web": problem("web.yml", "unknown key", "web")})),
+        [("web", "hold", "ManifestInvalid")],
+        message="web.yml:3:5: unknown key",
+    ),
+    Case(
+        "after the state directory is lost, the label still tells which file an app came from",
+        situation(
+            desired(DB, broken_files={"web.yml": problem("web.yml")}),
+            observed(seen("web"), *running(DB)),
+        ),
+        [("db", "keep", "InSync"), ("web", "hold", "ManifestInvalid")],
+    ),
+    Case(
+        "a directory that cannot be read removes nothing",
+        situation(
+            desired(complete=False, incomplete_because="cannot read desired-state"),
+            observed(seen("web"), seen("db")),
+        ),
+        [("db", "hold", "SourceUnreadable"), ("web", "hold", "SourceUnreadable")],
+        message="cannot read desired-state",
+    ),
+    # removal
+    Case(
+        "an app that nobody asks for is removed, its network too",
+        situation(desired(DB), observed(seen("web"), *running(DB))),
+        [("db", "keep", "InSync"), ("web", "remove", "NotDesired")],
+        {
+            "web": [
+                "StopContainer id-web-main",
+                "RemoveContainer id-web-main",
+                "RemoveNetwork archipelago-web",
+            ]
+        },
+    ),
+    Case(
+        "a network that was left behind is removed",
+        situation(desired(DB), observed(*running(DB), networks=("db", "web"))),
+        [("db", "keep", "InSync"), ("web", "remove", "NotDesired")],
+        {"web": ["RemoveNetwork archipelago-web"]},
+    ),
+    Case(
+        "an app that a desired one requires is held, and the dependant is named",
+        situation(desired(SHOP), observed(*running(DB), *running(SHOP))),
+        [("db", "hold", "RequiredBy"), ("shop", "keep", "InSync")],
+        message="is required by shop",
+    ),
+    Case(
+        "protection reaches through apps that are held themselves",
+        situation(
+            desired(app("top", requires=("mid",))),
+            observed(
+                *running(app("top", requires=("mid",))),
+                seen("mid", requires=("low",)),
+                seen("low"),
+            ),
+        ),
+        [("low", "hold", "RequiredBy"), ("mid", "hold", "RequiredBy"), ("top", "keep", "InSync")],
+    ),
+    Case(
+        "an app in a broken file protects what its label says it requires",
+        situation(
+            desired(WEB, broken={"shop": problem(app="shop")}),
+            observed(*running(WEB), seen("shop", requires=("db",)), seen("db")),
+        ),
+        [
+            ("db", "hold", "RequiredBy"),
+            ("shop", "hold", "ManifestInvalid"),
+            ("web", "keep", "InSync"),
+        ],
+    ),
+    Case(
+        "dependants are removed first",
+        situation(
+            desired(WEB),
+            observed(*running(WEB), seen("db"), seen("shop", requires=("db",))),
+        ),
+        [
+            ("db", "hold", "DependantsFirst"),
+            ("shop", "remove", "NotDesired"),
+            ("web", "keep", "InSync"),
+        ],
+        message="is removed after shop",
+    ),
+    Case(
+        "an empty directory is no word to remove everything",
+        situation(desired(), observed(seen("web"))),
+        [("web", "hold", "MassRemoval")],
+    ),
+    Case(
+        "more than the limit at once needs a word from the operator",
+        situation(
+            desired(WEB),
+            observed(*running(WEB), *(seen(x) for x in "abcd")),
+        ),
+        [*((x, "hold", "MassRemoval") for x in "abcd"), ("web", "keep", "InSync")],
+    ),
+    Case(
+        "as many as the limit need none",
+        situation(desired(WEB), observed(*running(WEB), *(seen(x) for x in "abc"))),
+        [*((x, "remove", "NotDesired") for x in "abc"), ("web", "keep", "InSync")],
+    ),
+    Case(
+        "a third of many is allowed",
+        situation(
+            desired(*(app(f"k{i}") for i in range(8))),
+            observed(
+                *running(*(app(f"k{i}") for i in range(8))),
+                *(seen(x) for x in "abcd"),
+            ),
+        ),
+        [
+            *((x, "remove", "NotDesired") for x in "abcd"),
+            *((f"k{i}", "keep", "InSync") for i in range(8)),
+        ],
+    ),
+    Case(
+        "the operator's word lets them go",
+        situation(
+            desired(),
+            observed(seen("web")),
+            evidence=Evidence(removal_confirmed=frozenset({"web"})),
+        ),
+        [("web", "remove", "NotDesired")],
+    ),
+    # suspended
+    Case(
+        "a suspended app is stopped",
+        situation(desired(replace(PAIR, suspended=True)), observed(*running(PAIR))),
+        [("pair", "stop", "Suspended")],
+        {"pair": ["StopContainer id-pair-main", "StopContainer id-pair-db"]},
+    ),
+    Case(
+        "a suspended app that is stopped is left alone",
+        situation(
+            desired(replace(WEB, suspended=True)),
+            observed(seen(WEB, state=EXITED, exit_code=0)),
+        ),
+        [("web", "hold", "Suspended")],
+    ),
+    # gates
+    Case(
+        "what this version cannot carry out is held, not ignored",
+        situation(desired(replace(WEB, unsupported=("container.image_signature",)))),
+        [("web", "hold", "NotSupported")],
+        message="cannot be carried out by this version: container.image_signature",
+    ),
+    Case(
+        "an app that asks for more storage than is free is not installed",
+        situation(desired(replace(WEB, storage=2**40)), evidence=Evidence(free_bytes=2**30)),
+        [("web", "hold", "NotEnoughStorage")],
+    ),
+    Case(
+        "free space that could not be measured is no room",
+        situation(desired(replace(WEB, storage=1)), evidence=Evidence(free_bytes=None)),
+        [("web", "hold", "NotEnoughStorage")],
+    ),
+    Case(
+        "with room enough it is installed",
+        situation(desired(replace(WEB, storage=2**30)), evidence=Evidence(free_bytes=2**30)),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "a full disk stops no repair of what is installed",
+        situation(
+            desired(replace(WEB, storage=2**40)),
+            observed(seen(WEB, state=EXITED, exit_code=1)),
+            evidence=Evidence(free_bytes=0),
+        ),
+        [("web", "start", "NotRunning")],
+    ),
+    # patience
+    Case(
+        "a change that failed just now is not tried again at once",
+        situation(
+            desired(WEB),
+            attempts={"web": Attempts(WEB.digest, failures=1, since=NOW, message="no such image")},
+        ),
+        [("web", "hold", "BackOff")],
+        message="no such image",
+    ),
+    Case(
+        "and is tried again when the pause is over",
+        situation(
+            desired(WEB),
+            now=NOW + timedelta(seconds=2),
+            attempts={"web": Attempts(WEB.digest, failures=1, since=NOW, message="no such image")},
+        ),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "a new revision has a clean slate",
+        situation(
+            desired(WEB),
+            attempts={"web": Attempts("1-other", failures=9, since=NOW)},
+        ),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "the first end of a process is repaired at once",
+        situation(
+            desired(WEB),
+            observed(seen(WEB, state=EXITED, exit_code=1)),
+            attempts={"web": Attempts(WEB.digest, starts=1, since=NOW)},
+        ),
+        [("web", "start", "NotRunning")],
+    ),
+    Case(
+        "an app that keeps ending is a crash loop, and waits longer each time",
+        situation(
+            desired(WEB),
+            observed(seen(WEB, state=EXITED, exit_code=1)),
+            attempts={"web": Attempts(WEB.digest, starts=5, since=NOW)},
+        ),
+        [("web", "hold", "CrashLoop")],
+        message="main ended with exit code 1",
+    ),
+    Case(
+        "many starts do not delay a stop",
+        situation(
+            desired(replace(WEB, suspended=True)),
+            observed(*running(WEB)),
+            attempts={"web": Attempts(WEB.digest, starts=9, since=NOW)},
+        ),
+        [("web", "stop", "Suspended")],
+    ),
+    Case(
+        "a removal that failed is not tried again at once",
+        situation(
+            desired(DB),
+            observed(*running(DB), seen("web")),
+            attempts={"web": Attempts("", failures=1, since=NOW, message="in use")},
+        ),
+        [("db", "keep", "InSync"), ("web", "hold", "BackOff")],
+        message="in use",
+    ),
+    Case(
+        "a change that fails again and again asks for a person",
+        situation(
+            desired(WEB),
+            attempts={"web": Attempts(WEB.digest, failures=5, since=NOW, message="no such image")},
+        ),
+        [("web", "hold", "Failed")],
+    ),
+    Case("an empty box with nothing desired has an empty plan", situation(desired()), []),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.why)
+def test_the_plan_is(case):
+    made = plan(case.given)
+    assert told(made) == case.want
+    for name, want in case.steps.items():
+        assert steps_of(made, name) == want
+    if case.message:
+        assert case.message in [c.message for c in made.changes]
+
+
+def test_only_keep_and_hold_have_no_steps():
+    for case in CASES:
+        for change in plan(case.given).changes:
+            assert change.acts == (change.action not in {Action.KEEP, Action.HOLD}), case.why
+
+
+def test_a_pause_says_when_to_look_again():
+    attempts = {"web": Attempts(WEB.digest, failures=3, since=NOW)}
+    again = plan(situation(desired(WEB), attempts=attempts)).look_again_at
+    assert again is not None
+    assert NOW + timedelta(seconds=3) < again < NOW + timedelta(seconds=5)
+
+
+def test_an_ending_process_is_looked_at_again_soon():
+    again = plan(
+        situation(desired(WEB), observed(seen(WEB, state=ContainerState.ENDING))),
+    ).look_again_at
+    assert again is not None
+    assert again - NOW < timedelta(seconds=0.1)
+
+
+@pytest.mark.parametrize(
+    ("why", "change", "want", "wanted"),
+    [
+        (
+            "the same digest is still wanted",
+            Change("web", Action.INSTALL, Reason.NOT_INSTALLED, digest=WEB.digest),
+            desired(WEB),
+            True,
+        ),
+        (
+            "an edit makes a change pointless",
+            Change("web", Action.UPDATE, Reason.DIGEST_CHANGED, digest="1-x"),
+            desired(WEB),
+            False,
+        ),
+        (
+            "an app that is gone needs no install",
+            Change("web", Action.INSTALL, Reason.NOT_INSTALLED, digest=WEB.digest),
+            desired(),
+            False,
+        ),
+        (
+            "a broken file stops nothing that is under way",
+            Change("web", Action.INSTALL, Reason.NOT_INSTALLED, digest=WEB.digest),
+            desired(broken={"web": problem()}),
+            True,
+        ),
+        (
+            "an unreadable directory stops nothing that is under way",
+            Change("web", Action.INSTALL, Reason.NOT_INSTALLED, digest=WEB.digest),
+            desired(complete=False),
+            True,
+        ),
+        (
+            "an app that came back must not be removed",
+            Change("web", Action.REMOVE, Reason.NOT_DESIRED),
+            desired(WEB),
+            False,
+        ),
+        (
+            "an app that may be wanted must not be removed",
+            Change("web", Action.REMOVE, Reason.NOT_DESIRED),
+            desired(broken={"web": problem()}),
+            False,
+        ),
+        (
+            "an app that nobody wants goes on being removed",
+            Change("web", Action.REMOVE, Reason.NOT_DESIRED),
+            desired(),
+            True,
+        ),
+        (
+            "a resumed app need not be stopped",
+            Change("web", Action.STOP, Reason.SUSPENDED, digest=WEB.digest),
+            desired(WEB),
+            False,
+        ),
+        (
+            "a suspended app goes on being stopped",
+            Change("web", Action.STOP, Reason.SUSPENDED, digest=WEB.digest),
+            desired(replace(WEB, suspended=True)),
+            True,
+        ),
+        (
+            "a suspended app need not be installed",
+            Change("web", Action.INSTALL, Reason.NOT_INSTALLED, digest=WEB.digest),
+            desired(replace(WEB, suspended=True)),
+            False,
+        ),
+    ],
+)
+def test_still_wanted(why, change, want, wanted):
+    assert still_wanted(change, want) is wanted, why
