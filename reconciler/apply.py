@@ -63,6 +63,7 @@ class Applier:
     driver: Driver
     clock: Clock
     retried: Retried = lambda _kind: None
+    first_wait_seconds: float = FIRST_WAIT_SECONDS
 
     def apply(self, change: Change, stop: Event, progress: Progress) -> Outcome:
         """Take the steps until done, failed, or `stop` is set; our errors are outcomes."""
@@ -85,9 +86,9 @@ class Applier:
         retrying = Retrying(
             retry=retry_if_exception_type(DriverUnavailable),
             wait=wait_exponential_jitter(
-                initial=FIRST_WAIT_SECONDS,
+                multiplier=self.first_wait_seconds,
                 max=LONGEST_WAIT_SECONDS,
-                jitter=FIRST_WAIT_SECONDS,
+                jitter=self.first_wait_seconds,
             ),
             stop=stop_after_attempt(ATTEMPTS) | stop_when_event_set(stop),
             sleep=sleep_using_event(stop),

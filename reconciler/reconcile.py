@@ -5,7 +5,7 @@ What it remembers between passes is patience (attempts) and words for the status
 nothing that runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -47,6 +47,7 @@ class Parts:
     probes: Probes
     recorder: Recorder
     clock: Clock
+    notices: Callable[[], tuple[str, ...]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ class Reconciler:
             apps=app_statuses(situation, reported, memory.status),
             last_pass=self._pass_status(began),
             problems=situation.desired.problems,
-            notices=self._notices(),
+            notices=self._parts.notices(),
             lanes_busy=len(reported.running),
         )
 
@@ -229,7 +230,7 @@ class Reconciler:
             apps=memory.status.apps if memory.status else (),
             last_pass=self._pass_status(began, str(error)),
             problems=desired.problems,
-            notices=self._notices(),
+            notices=self._parts.notices(),
         )
         memory.status = status
         self._parts.recorder.passed(status)
@@ -239,10 +240,6 @@ class Reconciler:
     def _pass_status(self, began: float, error: str = "") -> PassStatus:
         clock = self._parts.clock
         return PassStatus(self._memory.number, clock.monotonic() - began, clock.now(), error)
-
-    def _notices(self) -> tuple[str, ...]:
-        snapshots = self._memory.snapshots or ()
-        return tuple(notice for snapshot in snapshots for notice in snapshot.notices)
 
     def _look_again(self, situation: Situation, made: Plan, settle: float | None) -> float | None:
         waits = [settle] if settle is not None else []

@@ -234,9 +234,9 @@ def all_ready(status: Status) -> bool:
 def _at_rest(app: AppStatus) -> bool:
     if app.action is Action.HOLD and app.reason == Reason.SUSPENDED:
         return True
-    return not _is(app, ConditionType.RECONCILING) and (
-        app.ready or _is(app, ConditionType.STALLED)
-    )
+    if _is(app, ConditionType.STALLED):
+        return True
+    return app.ready and not _is(app, ConditionType.RECONCILING)
 
 
 def _is(app: AppStatus, kind: ConditionType) -> bool:

@@ -36,4 +36,3 @@ class Snapshot:
     complete: bool = True
     incomplete_because: str = ""
     settle_seconds: float | None = None
-    notices: tuple[str, ...] = ()

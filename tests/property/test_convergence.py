@@ -1,0 +1,327 @@
+"""
+The nine properties, on random boxes: whatever was there and goes wrong, it converges.
+
+Properties are lucky, rows are certain: what these find becomes a row in test_planner.py.
+"""
+
+import random
+from dataclasses import replace
+
+import pytest
+from builders import app, desired, observed, old, running, seen, situation
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulation import IMAGE, Simulation
+
+from reconciler.core.planner import plan
+from reconciler.core.situation import Situation
+from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
+from reconciler.model.change import Action, CreateContainer, StartContainer
+from reconciler.model.desired import Desired
+from reconciler.model.evidence import Evidence
+from reconciler.model.observed import ContainerState, Observed
+from reconciler.model.origin import Origin, Problem
+
+NAMES = ["a", "b", "c", "d", "e"]
+IMAGES = [IMAGE, "localhost/test:2", "localhost/test:3"]
+ALL = frozenset(NAMES)
+
+
+@st.composite
+def situations(draw):
+    """A desired state, a broken part of it, and a world that may have nothing to do with either."""
+    wanted = draw(st.sets(st.sampled_from(NAMES)))
+    specs = {
+        name: app(
+            name,
+            requires=tuple(sorted(draw(st.sets(st.sampled_from(NAMES), max_size=2)) - {name})),
+            suspended=draw(st.booleans()) and draw(st.booleans()),
+            unsupported=("hooks",) if draw(st.integers(0, 9)) == 0 else (),
+        )
+        for name in sorted(wanted)
+    }
+    broken = {
+        name: Problem(Origin(f"{name}.yml", 1, 1), "bad", "", name)
+        for name in draw(st.sets(st.sampled_from(NAMES), max_size=2))
+        if name not in specs
+    }
+    containers = []
+    for name in draw(st.sets(st.sampled_from(NAMES))):
+        state = draw(st.sampled_from(ContainerState))
+        spec = specs.get(name) or app(name)
+        made = draw(st.sampled_from(["current", "old", "both"]))
+        needs = tuple(draw(st.sets(st.sampled_from(NAMES), max_size=1)) - {name})
+        if made != "old":
+            containers.append(replace(seen(spec, state=state), requires=needs))
+        if made != "current":
+            containers.append(replace(old(spec, state=state), requires=needs))
+    have = observed(*containers)
+    confirmed = ALL if draw(st.booleans()) else frozenset()
+    return situation(
+        desired(*specs.values(), broken=broken, complete=draw(st.integers(0, 5)) > 0),
+        have,
+        evidence=Evidence(removal_confirmed=confirmed, free_bytes=2**40),
+    )
+
+
+@given(situations())
+def test_each_known_app_has_exactly_one_change(given_):
+    known = {
+        *given_.desired.apps,
+        *given_.desired.broken,
+        *given_.observed.apps(),
+    }
+    assert [c.app for c in plan(given_).changes] == sorted(known)
+
+
+@given(situations(), st.randoms(use_true_random=False))
+def test_shuffling_the_inputs_does_not_change_the_plan(given_, chance):
+    shuffled = Situation(
+        desired=replace(given_.desired, apps=_shuffled(given_.desired.apps, chance)),
+        observed=Observed(
+            tuple(_shuffle(given_.observed.containers, chance)),
+            tuple(_shuffle(given_.observed.networks, chance)),
+        ),
+        now=given_.now,
+        evidence=given_.evidence,
+    )
+    assert [(c.app, c.action, c.message) for c in plan(shuffled).changes] == [
+        (c.app, c.action, c.message) for c in plan(given_).changes
+    ]
+
+
+def _shuffle(items, chance):
+    listed = list(items)
+    chance.shuffle(listed)
+    return listed
+
+
+def _shuffled(mapping, chance):
+    return dict(_shuffle(mapping.items(), chance))
+
+
+@given(situations())
+def test_nothing_wanted_or_unreadable_is_removed(given_):
+    removed = {c.app for c in plan(given_).changes if c.action is Action.REMOVE}
+    assert not removed & {*given_.desired.apps, *given_.desired.broken}
+    if not given_.desired.complete:
+        assert not removed
+
+
+@given(situations())
+def test_no_app_that_stays_needs_an_app_that_goes(given_):
+    changes = plan(given_).changes
+    gone = {c.app for c in changes if c.action is Action.REMOVE}
+    for change in changes:
+        if change.app in gone:
+            continue
+        spec = given_.desired.apps.get(change.app)
+        needs = (
+            {r.app for r in spec.requires}
+            if spec
+            else {n for c in given_.observed.of(change.app) for n in c.requires}
+        )
+        assert not needs & gone, (change, gone)
+
+
+@given(situations())
+def test_gates_hold(given_):
+    for change in plan(given_).changes:
+        spec = given_.desired.apps.get(change.app)
+        starts = any(isinstance(s, StartContainer | CreateContainer) for s in change.steps)
+        if spec is None or spec.unsupported or spec.suspended:
+            assert not starts, change
+
+
+# Whole boxes
+
+
+def world_of(box):
+    """All that a user could see, without ids and times."""
+    return (
+        sorted(
+            (b.spec.app, b.spec.image, str(b.state)) for b in box.world.boxes.values() if b.spec
+        ),
+        sorted(box.world.networks),
+        sorted(box.world.volumes),
+    )
+
+
+def scribble(box, chance, names=NAMES):
+    """What an operator may do to a folder."""
+    name = chance.choice(names)
+    match chance.randrange(5):
+        case 0 | 1:
+            needs = [n for n in names if n < name and chance.random() < 0.3]
+            box.folder.write(name, image=chance.choice(IMAGES), requires=needs)
+        case 2:
+            box.folder.delete(name)
+        case 3:
+            box.folder.corrupt(name)
+        case 4:
+            (box.folder.suspended.symmetric_difference_update)({name})
+
+
+def meddle(box, chance):
+    """What others may do to the engine behind our back."""
+    ours = [b.name for b in box.world.boxes.values() if b.spec]
+    if not ours:
+        return
+    name = chance.choice(sorted(ours))
+    match chance.randrange(4):
+        case 0:
+            box.world.remove_by_hand(name)
+        case 1:
+            box.world.lose(name)
+        case _ if box.world.box(name).pid:
+            box.world.kill(name, chance.choice([0, 1, 137]))
+
+
+seeds = st.integers(0, 10**9)
+
+
+@settings(max_examples=60)
+@given(seeds)
+def test_from_any_world_it_converges_and_then_rests(seed):
+    chance, box = random.Random(seed), Simulation()
+    box.facts.evidence = Evidence(removal_confirmed=ALL, free_bytes=2**40)
+    for _ in range(chance.randrange(1, 12)):
+        scribble(box, chance)
+        meddle(box, chance)
+        box.run(chance.randrange(1, 4))
+    box.settle()
+    before = world_of(box)
+    calls = len(box.world.calls)
+    box.run(3)
+    assert world_of(box) == before
+    assert len(box.world.calls) == calls
+    assert wanted_and_running(box) == wanted(box)
+
+
+def wanted(box):
+    """The image of each app that ought to run, by what the folder says."""
+    return {
+        n: d["container"]["image"]
+        for n, d in box.folder.apps.items()
+        if n not in box.folder.suspended and _satisfied(box, n)
+    }
+
+
+def wanted_and_running(box):
+    return {n: i for n, i in box.running().items() if n in wanted(box)}
+
+
+def _satisfied(box, name):
+    """Whether everything that an app needs is desired, readable and not suspended."""
+    return all(
+        n in box.folder.apps and n not in box.folder.suspended and _satisfied(box, n)
+        for n in box.folder.apps[name]["dependencies"]
+    )
+
+
+class Killed(BaseException):
+    """The reconciler's process, ending at this instruction."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_any_call_it_ends_where_it_would_have_ended(when):
+    """Every call of an install, an update and a removal is a place to die."""
+    for at in range(60):
+        box = Simulation()
+        box.folder.write("db", volumes=[{"name": "data", "target": "/data"}])
+        box.folder.write("web", requires=["db"])
+        box.settle()
+        box.folder.write("web", image="localhost/test:2", requires=["db"])
+        box.folder.write("new", requires=["web"])
+        box.folder.write(
+            "db", image="localhost/test:3", volumes=[{"name": "data", "target": "/d"}]
+        )
+        count = 0
+
+        def hook(moment, at=at):
+            nonlocal count
+            if moment.when == when:
+                count += 1
+                if count == at + 1:
+                    raise Killed
+
+        box.world.hook = hook
+        died = False
+        try:
+            box.settle()
+        except Killed:
+            died = True
+        box.world.hook = None
+        box.restart()
+        box.settle()
+        assert box.running() == {
+            "db": "localhost/test:3",
+            "web": "localhost/test:2",
+            "new": IMAGE,
+        }, at
+        assert len(box.world.boxes) == 3, at
+        assert set(box.world.volumes) == {"archipelago-db-data"}, at
+        if not died:
+            break
+    assert at > 20
+
+
+@settings(max_examples=60)
+@given(seeds)
+def test_random_errors_and_then_calm_end_like_calm_alone(seed):
+    chance, box = random.Random(seed), Simulation()
+    box.facts.evidence = Evidence(removal_confirmed=ALL, free_bytes=2**40)
+    for _ in range(6):
+        scribble(box, chance)
+        _break_something(box, chance)
+        box.run(2)
+    box.settle()
+    assert wanted_and_running(box) == wanted(box)
+    known = {*box.folder.apps, *box.folder.broken}
+    needed = {n for s in box.world.boxes.values() if s.spec for n in s.spec.requires}
+    assert {s.spec.app for s in box.world.boxes.values() if s.spec} <= known | needed
+
+
+def _break_something(box, chance):
+    verbs = ["observe", "prepare_image", "ensure_network", "create", "start", "stop", "remove"]
+    error = chance.choice([DriverUnavailable, DriverRejected, DriverConflict])
+    box.world.fail_next(
+        chance.choice(verbs), error("as arranged"), when=chance.choice(["before", "after"])
+    )
+
+
+@settings(max_examples=60)
+@given(seeds)
+def test_a_depended_upon_app_is_never_missing_because_of_us(seed):
+    """At no call is an app removed that a running one, which stays, needs."""
+    chance, box = random.Random(seed), Simulation()
+    box.facts.evidence = Evidence(removal_confirmed=ALL, free_bytes=2**40)
+
+    def hook(moment):
+        if moment.verb != "remove_network" or moment.when != "before":
+            return
+        gone = moment.subject.removeprefix("archipelago-")
+        for b in box.world.boxes.values():
+            if b.spec and b.spec.app in box.folder.apps and b.state == "running":
+                needs = box.folder.apps[b.spec.app]["dependencies"]
+                assert gone not in needs or gone == b.spec.app
+
+    for _ in range(10):
+        scribble(box, chance)
+        box.world.hook = hook
+        box.run(chance.randrange(1, 4))
+        box.world.hook = None
+
+
+def test_an_empty_desired_state_is_not_everything_unwanted():
+    box = Simulation()
+    for name in NAMES:
+        box.folder.write(name)
+    box.settle()
+    for name in NAMES:
+        box.folder.delete(name)
+    box.settle()
+    assert set(box.running()) == set(NAMES)
+    assert (
+        plan(situation(Desired(), observed(*running(app("a"))))).changes[0].action is Action.HOLD
+    )

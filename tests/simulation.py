@@ -1,0 +1,218 @@
+"""A whole reconciler in one thread, on the memory engine, with a clock that only tests move."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+from reconciler.apply import Applier
+from reconciler.core.specs import Platform
+from reconciler.drivers.memory import MemoryDriver, World
+from reconciler.model.evidence import Evidence
+from reconciler.model.health import ProbeRecord
+from reconciler.model.manifest.app import AppManifest
+from reconciler.model.manifest.document import Document
+from reconciler.model.manifest.verbs import SuspendManifest
+from reconciler.model.origin import Origin, Problem
+from reconciler.model.snapshot import Snapshot
+from reconciler.probes import counted
+from reconciler.reconcile import Parts, PassSettings, Reconciler
+
+IMAGE = "localhost/test:1"
+
+
+class ManualClock:
+    def __init__(self):
+        self.at = datetime(2026, 1, 1, tzinfo=UTC)
+        self.seconds = 1000.0
+
+    def now(self):
+        return self.at
+
+    def monotonic(self):
+        return self.seconds
+
+    def advance(self, seconds):
+        self.at += timedelta(seconds=seconds)
+        self.seconds += seconds
+
+
+@dataclass
+class Folder:
+    """A source that holds documents by app: what a directory is to the loop."""
+
+    apps: dict[str, dict] = field(default_factory=dict)
+    broken: dict[str, dict] = field(default_factory=dict)  # the last good version of each
+    suspended: set[str] = field(default_factory=set)
+    complete: bool = True
+    _made: dict = field(default_factory=dict)
+
+    def read(self):
+        if not self.complete:
+            known = {**self.apps, **self.broken}
+            return Snapshot(
+                last_good=tuple(self._document(a, d) for a, d in known.items()),
+                problems=(Problem(Origin("/folder"), "cannot read /folder"),),
+                complete=False,
+                incomplete_because="cannot read /folder",
+            )
+        suspensions = tuple(
+            Document(SuspendManifest(app=a), Origin(f"{a}.suspend.yml", 1, 1))
+            for a in sorted(self.suspended)
+        )
+        return Snapshot(
+            documents=tuple(self._document(a, d) for a, d in self.apps.items()) + suspensions,
+            last_good=tuple(self._document(a, d) for a, d in self.broken.items() if d),
+            problems=tuple(
+                Problem(Origin(f"{a}.yml", 3, 1), "cannot be read", "", None) for a in self.broken
+            ),
+        )
+
+    def _document(self, app, data):
+        key = (app, repr(data))
+        if key not in self._made:
+            manifest = AppManifest.model_validate({"id": app, "name": app, **data})
+            self._made[key] = Document(manifest, Origin(f"{app}.yml", 1, 1))
+        return self._made[key]
+
+    def write(self, app, *, image=IMAGE, requires=(), **more):
+        self.broken.pop(app, None)
+        data = {"container": {"image": image}, "dependencies": list(requires), **more}
+        if "containers" in more:
+            del data["container"]
+        self.apps[app] = data
+
+    def corrupt(self, app):
+        self.broken[app] = self.apps.pop(app, None) or self.broken.get(app) or {}
+
+    def delete(self, app):
+        self.apps.pop(app, None)
+        self.broken.pop(app, None)
+
+
+class InlineLanes:
+    """Lanes that end before `dispatch` returns."""
+
+    def __init__(self, applier):
+        self.applier = applier
+        self.outcomes = []
+
+    def dispatch(self, change):
+        self.outcomes.append(self.applier.apply(change, Event(), lambda _: None))
+        return True
+
+    def running(self):
+        return {}
+
+    def progress(self):
+        return {}
+
+    def cancel(self, app):
+        raise AssertionError(f"nothing of {app} can be under way")
+
+    def finished(self):
+        done, self.outcomes = tuple(self.outcomes), []
+        return done
+
+
+class DirectProbes:
+    """Asks every target once in each pass, and counts as the real ones do."""
+
+    def __init__(self, driver, clock):
+        self.driver, self.clock, self.counts = driver, clock, {}
+
+    def watch(self, targets):
+        self.counts = {
+            ref: counted(
+                self._known(ref, seen),
+                self.driver.probe(seen, check),
+                self.clock.now(),
+                counts=True,
+            )
+            for ref, (seen, check) in targets.items()
+        }
+
+    def _known(self, ref, seen):
+        known = self.counts.get(ref)
+        if known is None or known.started_at != seen.started_at:
+            return ProbeRecord(ref, seen.started_at)
+        return known
+
+    def records(self):
+        return self.counts
+
+
+class Diary:
+    def __init__(self):
+        self.statuses, self.outcomes = [], []
+
+    def passed(self, status):
+        self.statuses.append(status)
+
+    def finished(self, outcome):
+        self.outcomes.append(outcome)
+
+
+class Facts:
+    def __init__(self):
+        self.evidence = Evidence(free_bytes=2**40)
+
+    def gather(self):
+        return self.evidence
+
+
+class Simulation:
+    """A box: a folder, a world, and a reconciler that can be killed and started again."""
+
+    def __init__(self, prune_limit=3):
+        self.clock = ManualClock()
+        self.world = World(self.clock)
+        self.world.publish(IMAGE, "localhost/test:2", "localhost/test:3")
+        self.folder, self.catalogue, self.facts = Folder(), Folder(), Facts()
+        self.prune_limit = prune_limit
+        self.restart()
+
+    def restart(self):
+        """Begin anew with nothing but what the world and the folder hold."""
+        driver = MemoryDriver("archipelago", self.clock, self.world)
+        self.diary = Diary()
+        self.reconciler = Reconciler(
+            Parts(
+                desired=self.folder,
+                catalogue=self.catalogue,
+                driver=driver,
+                evidence=self.facts,
+                lanes=InlineLanes(Applier(driver, self.clock, first_wait_seconds=0)),
+                probes=DirectProbes(driver, self.clock),
+                recorder=self.diary,
+                clock=self.clock,
+            ),
+            PassSettings(Platform(), prune_limit=self.prune_limit),
+        )
+
+    def run(self, passes=1, seconds=1.0):
+        """Make passes, with time between them; return the last status."""
+        result = None
+        for _ in range(passes):
+            result = self.reconciler.run_pass()
+            self.clock.advance(seconds)
+        return result.status
+
+    def settle(self, limit=60):
+        """Make passes, longer apart than any back-off, until two in a row begin nothing."""
+        quiet = 0
+        for _ in range(limit):
+            before = len(self.world.calls)
+            status = self.run(seconds=400)
+            quiet = quiet + 1 if len(self.world.calls) == before else 0
+            if quiet == 2:
+                return status
+        told = [(a.id, a.action, a.reason, a.message) for a in status.apps]
+        raise AssertionError(f"did not settle: {told}")
+
+    def running(self):
+        """The apps of which something runs, by the image it runs."""
+        return {
+            box.spec.app: box.spec.image
+            for box in self.world.boxes.values()
+            if box.spec and box.state == "running"
+        }

@@ -1,0 +1,252 @@
+"""The main job, end to end in memory: what a user does, and what is there afterwards."""
+
+from itertools import pairwise
+
+import pytest
+from simulation import IMAGE, Simulation
+
+from reconciler.core.conditions import all_ready, settled
+from reconciler.errors import DriverRejected, DriverUnavailable
+from reconciler.model.evidence import Evidence
+
+
+@pytest.fixture
+def box():
+    return Simulation()
+
+
+def conditions(status, app):
+    return {str(c.type): (c.status, c.reason) for c in status.of(app).conditions}
+
+
+def test_a_file_becomes_a_running_container(box):
+    box.folder.write("web")
+    status = box.settle()
+    assert box.running() == {"web": IMAGE}
+    assert conditions(status, "web") == {
+        "Ready": (True, "Serving"),
+        "Reconciling": (False, "Settled"),
+        "Stalled": (False, "Fine"),
+    }
+    assert settled(status)
+    assert all_ready(status)
+
+
+def test_an_edit_replaces_the_container_and_keeps_its_volume(box):
+    box.folder.write("web", volumes=[{"name": "data", "target": "/data"}])
+    box.settle()
+    box.folder.write(
+        "web", image="localhost/test:2", volumes=[{"name": "data", "target": "/data"}]
+    )
+    box.settle()
+    assert box.running() == {"web": "localhost/test:2"}
+    assert len(box.world.boxes) == 1
+    assert list(box.world.volumes) == ["archipelago-web-data"]
+
+
+def test_broken_yaml_stops_nothing_and_is_told(box):
+    box.folder.write("web")
+    box.folder.write("db")
+    box.settle()
+    box.folder.corrupt("web")
+    status = box.settle()
+    assert box.running() == {"web": IMAGE, "db": IMAGE}
+    told = conditions(status, "web")
+    assert told["Ready"] == (True, "Serving")
+    assert told["Stalled"] == (True, "ManifestInvalid")
+    assert "web.yml:3:1" in status.of("web").message
+    assert [str(p) for p in status.problems] == ["web.yml:3:1: cannot be read"]
+    assert not all_ready(status)
+    box.folder.write("web", image="localhost/test:2")
+    assert all_ready(box.settle())
+    assert box.running()["web"] == "localhost/test:2"
+
+
+def test_a_deleted_file_removes_the_app_but_not_its_volume(box):
+    box.folder.write("web", volumes=[{"name": "data", "target": "/data"}])
+    box.folder.write("db")
+    box.settle()
+    box.folder.delete("web")
+    box.settle()
+    assert box.running() == {"db": IMAGE}
+    assert list(box.world.networks) == ["archipelago-db"]
+    assert list(box.world.volumes) == ["archipelago-web-data"]
+
+
+def test_what_others_need_is_held_and_goes_last(box):
+    box.folder.write("keep")
+    box.folder.write("db")
+    box.folder.write("shop", requires=["db"])
+    box.settle()
+    box.folder.delete("db")
+    status = box.settle()
+    assert status.of("db").reason == "RequiredBy"
+    assert status.of("db").message == "is required by shop"
+    assert set(box.running()) == {"keep", "db", "shop"}
+    box.folder.delete("shop")
+    box.settle()
+    removed = [c.subject for c in box.world.calls if c.verb == "remove_network"]
+    assert removed == ["archipelago-shop", "archipelago-db"]
+    assert set(box.running()) == {"keep"}
+
+
+def test_order_follows_from_health(box):
+    box.folder.write(
+        "db",
+        health_check={"type": "tcp", "port": 5432, "interval": "1s", "retries": 3},
+    )
+    box.folder.write("shop", requires=["db"])
+    box.world.set_health("db/main", ok=False, message="connection refused")
+    status = box.run(passes=2, seconds=0.1)
+    assert set(box.running()) == {"db"}
+    assert status.of("shop").message == "waits for db"
+    box.world.set_health("db/main", ok=True)
+    box.settle()
+    assert set(box.running()) == {"db", "shop"}
+
+
+def test_at_rest_nothing_is_touched(box):
+    for name in "abc":
+        box.folder.write(name)
+    box.settle()
+    before = len(box.world.calls)
+    box.run(passes=5)
+    assert len(box.world.calls) == before
+
+
+@pytest.mark.parametrize("drift", ["kill", "stop_by_hand", "remove_by_hand", "lose"])
+def test_drift_is_repaired(box, drift):
+    box.folder.write("web")
+    box.settle()
+    getattr(box.world, drift)("web/main")
+    box.settle()
+    assert box.running() == {"web": IMAGE}
+
+
+def test_foreign_things_are_never_touched(box):
+    box.world.add_foreign_container("other")
+    box.world.add_foreign_container("neighbour", instance="second")
+    box.world.add_foreign_network("othernet")
+    box.world.add_foreign_volume("othervol")
+    box.folder.write("web")
+    box.settle()
+    box.folder.delete("web")
+    box.facts.evidence = Evidence(removal_confirmed=frozenset({"web"}))
+    box.settle()
+    assert set(box.world.boxes) == {"other", "neighbour"}
+    assert set(box.world.networks) == {"othernet"}
+    assert set(box.world.volumes) == {"othervol"}
+
+
+def test_one_failing_app_does_not_delay_the_others(box):
+    box.folder.write("bad", image="localhost/nowhere:1")
+    box.folder.write("good")
+    status = box.run(passes=3)
+    assert box.running() == {"good": IMAGE}
+    assert status.of("bad").reason in {"BackOff", "NotInstalled"}
+    assert conditions(status, "bad")["Ready"][0] is False
+
+
+def test_a_failing_app_is_tried_with_growing_pauses_and_then_asks_for_a_person(box):
+    box.folder.write("bad", image="localhost/nowhere:1")
+    box.run(passes=200, seconds=0.5)
+    tries = [o.began_at for o in box.diary.outcomes]
+    gaps = [(b - a).total_seconds() for a, b in pairwise(tries)]
+    assert 5 <= len(tries) <= 9
+    assert all(b >= a * 1.2 for a, b in pairwise(gaps))
+    assert box.diary.statuses[-1].of("bad").reason == "Failed"
+    assert conditions(box.diary.statuses[-1], "bad")["Stalled"][0] is True
+    box.world.publish("localhost/nowhere:1")
+    box.settle()
+    assert box.running() == {"bad": "localhost/nowhere:1"}
+
+
+def test_a_crash_loop_backs_off_is_told_and_heals(box):
+    box.world.exits("web/main", 7)
+    box.folder.write("web")
+    box.run(passes=300, seconds=0.2)
+    starts = [o for o in box.diary.outcomes if o.result == "applied"]
+    assert 5 <= len(starts) <= 9
+    last = box.diary.statuses[-1].of("web")
+    assert last.reason == "CrashLoop"
+    assert last.message == "main ended with exit code 7"
+    box.world.stays("web/main")
+    box.settle()
+    assert box.running() == {"web": IMAGE}
+
+
+def test_an_engine_that_does_not_answer_is_told_and_removes_nothing(box):
+    box.folder.write("web")
+    box.settle()
+    box.world.available = False
+    status = box.run()
+    assert "does not answer" in status.last_pass.error
+    assert status.of("web").ready
+    assert not settled(status)
+    assert not all_ready(status)
+    box.world.available = True
+    assert all_ready(box.settle())
+
+
+def test_an_update_that_cannot_be_pulled_leaves_the_old_one_running(box):
+    box.folder.write("web")
+    box.settle()
+    box.folder.write("web", image="localhost/nowhere:1")
+    status = box.run(passes=3)
+    assert box.running() == {"web": IMAGE}
+    assert conditions(status, "web")["Ready"][0] is True
+    assert not all_ready(status) or status.of("web").reason != "InSync"
+
+
+def test_a_vanished_directory_removes_nothing_and_still_repairs(box):
+    box.folder.write("web")
+    box.settle()
+    box.folder.complete = False
+    box.world.kill("web/main")
+    status = box.settle()
+    assert box.running() == {"web": IMAGE}
+    assert any("cannot read /folder" in str(p) for p in status.problems)
+
+
+def test_suspend_stops_and_resume_starts(box):
+    box.folder.write("web")
+    box.settle()
+    box.folder.suspended.add("web")
+    status = box.settle()
+    assert box.running() == {}
+    assert conditions(status, "web")["Ready"] == (False, "Suspended")
+    assert settled(status)
+    box.folder.suspended.clear()
+    box.settle()
+    assert box.running() == {"web": IMAGE}
+
+
+def test_a_reboot_starts_everything_in_order(box):
+    box.folder.write("db")
+    box.folder.write("shop", requires=["db"])
+    box.settle()
+    box.world.reboot()
+    box.restart()
+    box.settle()
+    assert set(box.running()) == {"db", "shop"}
+    starts = [c.subject for c in box.world.calls if c.verb == "start"][-2:]
+    assert [box.world.box(s).spec.app for s in starts] == ["db", "shop"]
+
+
+@pytest.mark.parametrize("verb", ["prepare_image", "ensure_network", "create", "stop", "start"])
+@pytest.mark.parametrize("error", [DriverUnavailable("gone"), DriverRejected("no")])
+def test_an_update_that_fails_at_any_verb_converges(box, verb, error):
+    box.folder.write("web")
+    box.settle()
+    box.folder.write("web", image="localhost/test:2")
+    box.world.fail_next(verb, error)
+    box.settle()
+    assert box.running() == {"web": "localhost/test:2"}
+    assert len(box.world.boxes) == 1
+
+
+def test_messages_do_not_flap(box):
+    box.folder.write("bad", image="localhost/nowhere:1")
+    box.run(passes=100, seconds=3)
+    held = {a.message for s in box.diary.statuses[3:] for a in s.apps if a.action == "hold"}
+    assert len(held) == 1
