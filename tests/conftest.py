@@ -18,7 +18,7 @@ REAL = {"podman", "e2e", "chaos"}
 BUSYBOX = "localhost/test/busybox:1"
 CONTAINERFILE = """\
 FROM scratch
-COPY busybox /bin/busybox
+COPY bin /bin
 ENV PATH=/bin
 """
 
@@ -73,9 +73,16 @@ def podman_socket(podman_service) -> Path:
 
 @pytest.fixture(scope="session")
 def busybox_image(tmp_path_factory):
-    """An image with nothing but a static busybox: `/bin/busybox sh`, or `sh` and every applet."""
+    """An image with nothing but a static busybox, and each of its applets by name."""
     context = tmp_path_factory.mktemp("busybox")
-    shutil.copy(static_busybox(), context / "busybox")
+    binaries = context / "bin"
+    binaries.mkdir()
+    shutil.copy(static_busybox(), binaries / "busybox")
+    listed = subprocess.run(
+        [binaries / "busybox", "--list"], capture_output=True, text=True, timeout=10, check=True
+    )
+    for applet in set(listed.stdout.split()) - {"busybox"}:
+        (binaries / applet).symlink_to("busybox")
     (context / "Containerfile").write_text(CONTAINERFILE)
     run_podman("build", "--quiet", "--tag", BUSYBOX, context)
     return BUSYBOX

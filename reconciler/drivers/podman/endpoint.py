@@ -52,7 +52,8 @@ def find(explicit: str | None, environment: Mapping[str, str]) -> Candidate | No
             return candidate
         if candidate.named:
             raise DriverUnavailable(
-                f"cannot reach Podman at {candidate.path} ({candidate.origin}): nobody answers there; start it with "
+                f"cannot reach Podman at {candidate.path} ({candidate.origin}): nobody "
+                f"answers there; start it with "
                 f"`podman system service --time=0 unix://{candidate.path}`"
             )
     return None

@@ -107,6 +107,7 @@ class PodmanService:
     def stop(self) -> None:
         """End it: SIGTERM, on which requests in flight finish, and SIGKILL after a deadline."""
         if self._idle:
+            self._reap()
             return
         with self._lock, self._alone():
             self._end(STOP_DEADLINE)
@@ -213,7 +214,7 @@ class PodmanService:
                     os.kill(pid, number)
                 if self._gone_within(patience):
                     break
-        self._reap()
+        self._reap(patience=5.0)
         self._pid_file.unlink(missing_ok=True)
         self.socket.unlink(missing_ok=True)
 
@@ -226,9 +227,12 @@ class PodmanService:
             self._reap()
         return True
 
-    def _reap(self) -> None:
-        if self._child is not None and self._child.poll() is not None:
-            self._child = None
+    def _reap(self, patience: float = 0) -> None:
+        """Collect our child if it has ended; a dying one loses its command line before that."""
+        with suppress(subprocess.TimeoutExpired):
+            if self._child is not None:
+                self._child.wait(patience)
+                self._child = None
 
     def _keep_log_short(self) -> None:
         """Move what the log holds aside; the service appends, so it goes on at the start."""
