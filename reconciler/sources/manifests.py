@@ -1,0 +1,158 @@
+"""
+Bytes in, checked documents out, and every problem of the file at once with its place.
+
+The models say what is wrong; this module says where, by looking their paths up in the YAML.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from pydantic import ValidationError
+
+from reconciler.model.manifest.complaint import (
+    Complaint,
+    Path,
+    complaints_of,
+    did_you_mean,
+    shown,
+)
+from reconciler.model.manifest.document import KINDS, Document
+from reconciler.model.manifest.names import APP_ID
+from reconciler.model.origin import Origin, Problem
+from reconciler.sources.yaml_documents import Node, Position, parse
+
+_NO_DOCUMENT: Final = "cannot tell what this document is"
+_ROOTS: Final = "a document begins with `app:`, `install:` or `suspend:`"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one file says: its good documents, and the problems of the others."""
+
+    documents: tuple[Document, ...]
+    problems: tuple[Problem, ...]
+
+
+def load_documents(text: bytes, file: str) -> Loaded:
+    """Return the documents of a file; `file` is its name in messages."""
+    nodes, unreadable = parse(text, file)
+    documents: list[Document] = []
+    problems = list(unreadable)
+    for node in nodes:
+        found = _load(node, file)
+        if isinstance(found, Document):
+            documents.append(found)
+        else:
+            problems += found
+    return Loaded(tuple(documents), tuple(sorted(dict.fromkeys(problems), key=_in_file_order)))
+
+
+def _in_file_order(problem: Problem) -> tuple[Origin, str]:
+    return problem.origin, problem.message
+
+
+def _load(node: Node, file: str) -> Document | list[Problem]:
+    root, complaints = _root(node.data)
+    if root is None:
+        return [_problem(node, file, complaint) for complaint in complaints]
+    content = cast("Mapping[str, object]", node.data)[root]
+    kind = KINDS[root]
+    try:
+        manifest = kind.model_validate(content)
+    except ValidationError as error:
+        complaints += [complaint.beneath((root,)) for complaint in complaints_of(error)]
+    else:
+        if node.sound and not complaints:
+            origin = Origin(file, *node.key_positions[root,])
+            return Document(manifest, origin, node.start_line, node.end_line)
+    app = _app(root, content)
+    return [_problem(node, file, complaint, app) for complaint in complaints]
+
+
+def _root(data: object) -> tuple[str | None, list[Complaint]]:
+    """Return the one root key that says what a document is, and what is wrong at the root."""
+    if not isinstance(data, dict):
+        return None, [Complaint((), f"{_NO_DOCUMENT}: it is not a mapping", _ROOTS)]
+    keys = [key for key in cast("dict[str, object]", data) if not key.startswith("x-")]
+    known = [key for key in keys if key in KINDS]
+    unknown = list(_about_unknown_roots(keys))
+    if len(known) > 1:
+        message = f"cannot read the document: `{known[0]}` and `{known[1]}` are two documents"
+        hint = "put a line `---` between them"
+        return None, [*unknown, Complaint((known[1],), message, hint, at_key=True)]
+    if not keys:
+        return None, [Complaint((), f"{_NO_DOCUMENT}: it has no key", _ROOTS)]
+    return (known[0] if known else None), unknown
+
+
+def _about_unknown_roots(keys: list[str]) -> Iterator[Complaint]:
+    if "apiVersion" in keys:
+        message = f"{_NO_DOCUMENT}: it looks like a Kubernetes object"
+        yield Complaint(("apiVersion",), message, _ROOTS, at_key=True)
+    elif "services" in keys:
+        message = f"{_NO_DOCUMENT}: it looks like a Compose file"
+        hint = "write an `app:` with one entry under `containers:` for each service"
+        yield Complaint(("services",), message, hint, at_key=True)
+    elif "approve" in keys:
+        message = "cannot use `approve`: this version does not ask for approvals yet"
+        yield Complaint(("approve",), message, "remove the document", at_key=True)
+    else:
+        for key in keys:
+            if key not in KINDS:
+                message = f"cannot read the document: there is no root key {shown(key)}"
+                yield Complaint((key,), message, did_you_mean(key, KINDS) or _ROOTS, at_key=True)
+
+
+def _app(root: str, content: object) -> str | None:
+    """Return the id of the app that a document is about, where it can be read."""
+    if not isinstance(content, dict):
+        return None
+    written = cast("dict[str, object]", content).get("id" if root == "app" else "app")
+    if isinstance(written, str) and APP_ID.fullmatch(written):
+        return str(written)
+    return None
+
+
+def _problem(node: Node, file: str, complaint: Complaint, app: str | None = None) -> Problem:
+    line, column = _place(node, complaint)
+    message = complaint.message
+    if not message.startswith("cannot "):
+        message = f"cannot use `{_dotted(complaint.path)}`: {message}"
+    return Problem(Origin(file, line, column), message, complaint.hint, app)
+
+
+def _place(node: Node, complaint: Complaint) -> Position:
+    """Return where a person has to look: the key, the value, or the nearest thing around it."""
+    path: Path = complaint.path
+    if path in node.positions and not complaint.at_key and not _is_collection(node.data, path):
+        return node.positions[path]
+    while path:
+        place = node.key_positions.get(path) or node.positions.get(path)
+        if place is not None:
+            return place
+        path = path[:-1]
+    return node.positions[()]
+
+
+def _is_collection(data: object, path: Path) -> bool:
+    for step in path:
+        match data:
+            case dict():
+                data = cast("dict[str | int, object]", data)[step]
+            case list() if isinstance(step, int):
+                data = cast("list[object]", data)[step]
+            case _:
+                return False
+    return isinstance(data, dict | list)
+
+
+def _dotted(path: Path) -> str:
+    """Return a path as a person writes it: `app.ports[0].host`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{step if step.isprintable() else ascii(step)}"[:80]
+    return text.removeprefix(".")
