@@ -203,7 +203,9 @@ class Simulation:
         for _ in range(limit):
             before = len(self.world.calls)
             status = self.run(seconds=400)
-            quiet = quiet + 1 if len(self.world.calls) == before else 0
+            acted = len(self.world.calls) > before or status.last_pass.error
+            acted = acted or any(a.action not in {"keep", "hold"} for a in status.apps)
+            quiet = 0 if acted else quiet + 1
             if quiet == 2:
                 return status
         told = [(a.id, a.action, a.reason, a.message) for a in status.apps]

@@ -29,7 +29,7 @@ ALL = frozenset(NAMES)
 
 @st.composite
 def situations(draw):
-    """A desired state, a broken part of it, and a world that may have nothing to do with either."""
+    """A desired state, partly broken, and a world that may have nothing to do with it."""
     wanted = draw(st.sets(st.sampled_from(NAMES)))
     specs = {
         name: app(
@@ -279,6 +279,7 @@ def test_random_errors_and_then_calm_end_like_calm_alone(seed):
     assert wanted_and_running(box) == wanted(box)
     known = {*box.folder.apps, *box.folder.broken}
     needed = {n for s in box.world.boxes.values() if s.spec for n in s.spec.requires}
+    needed |= {n for data in box.folder.apps.values() for n in data["dependencies"]}
     assert {s.spec.app for s in box.world.boxes.values() if s.spec} <= known | needed
 
 
