@@ -1,0 +1,123 @@
+"""The schema and the models say the same, as far as a schema can say it."""
+
+import copy
+
+import jsonschema
+import pytest
+from pydantic import ValidationError
+
+from reconciler.model.manifest.document import KINDS
+from reconciler.model.manifest.schema import manifest_schema
+
+SCHEMA = manifest_schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+APP = {"id": "a", "name": "A", "container": {"image": "a/b:1"}}
+WEB = {"image": "a/web:1"}
+
+
+def app(**keys: object) -> dict[str, object]:
+    return {"app": copy.deepcopy(APP) | keys}
+
+
+def container(**keys: object) -> dict[str, object]:
+    return app(container={"image": "a/b:1"} | keys)
+
+
+GOOD = {
+    "the least": app(),
+    "a version like a number": app(version=1.1),
+    "two containers": {"app": {"id": "a", "name": "A", "containers": {"db": WEB, "web": WEB}}},
+    "a build in its short form": app(container={"build": "web"}),
+    "a build in its long form": app(container={"build": {"context": "web", "args": {"V": 1}}}),
+    "environment as a mapping": app(environment={"A": 1, "B": True, "C": "c"}),
+    "environment as a list": app(environment=["A=1"]),
+    "command as text": container(command="a b"),
+    "command as list": container(command=["a", 1]),
+    "ports": app(ports=[{"host": 1, "container": 65535, "protocol": "udp", "bind": "::"}]),
+    "a volume": app(volumes=[{"name": "data", "target": "/data", "options": ["ro", "Z"]}]),
+    "a bind": app(volumes=[{"type": "bind", "source": "/srv", "target": "/data"}]),
+    "sizes": app(resources={"memory_limit": "2Gi", "cpu_limit": 2, "pids_limit": 5}),
+    "dependencies": app(dependencies=["b", {"app_id": "c", "optional": True}, {"storage": "1Gi"}]),
+    "http": app(health_check={"type": "http", "endpoint": "http://localhost:80", "path": "/x"}),
+    "tcp": app(health_check={"type": "tcp", "endpoint": 5432}),
+    "exec": app(health_check={"type": "exec", "command": ["true"]}),
+    "extensions": app(**{"x-mine": {"a": None}}),
+    "security": app(security={"capabilities": ["CHOWN"], "network_policy": "none"}),
+    "install": {"install": {"app": "a", "suspend": True}},
+    "suspend": {"suspend": {"app": "a"}},
+    "an extension at the root": {"suspend": {"app": "a"}, "x-note": 1},
+    "hooks": app(hooks={"post_install": [{"copy": {"a": [1]}}]}),
+    "interfaces": app(interfaces={"main": {"port": 80, "type": "ui", "path": "/"}}),
+    "restart": container(restart="no"),
+    "waiting": {
+        "app": {
+            "id": "a",
+            "name": "A",
+            "containers": {"db": WEB, "web": {**WEB, "depends_on": {"db": "started"}}},
+        },
+    },
+}
+BAD = {
+    "no document": {},
+    "two documents": {"install": {"app": "a"}, "suspend": {"app": "a"}},
+    "an unknown root": {"services": {}},
+    "no id": {"app": {"name": "A", "container": WEB}},
+    "an id that is none": app(id="My App"),
+    "no container": {"app": {"id": "a", "name": "A"}},
+    "container and containers": app(containers={"web": WEB}),
+    "no image": app(container={"command": "x"}),
+    "image and build": container(build="web"),
+    "an unknown key": app(colour="red"),
+    "a key that is not available yet": app(parameters=[]),
+    "a key without value": app(version=None),
+    "a port beyond the last": app(ports=[{"host": 70000, "container": 1}]),
+    "a port as quoted text": app(ports=[{"host": "80", "container": 1}]),
+    "a port in the short form": app(ports=["80:80"]),
+    "a protocol that is none": app(ports=[{"host": 1, "container": 1, "protocol": "icmp"}]),
+    "an image with a space": container(image="a b"),
+    "a boolean as text": container(init="true"),
+    "a relative target": app(volumes=[{"name": "d", "target": "data"}]),
+    "an option that is none": app(volumes=[{"name": "d", "target": "/d", "options": ["fast"]}]),
+    "a dependency of both kinds": app(dependencies=[{"app_id": "b", "storage": "1Gi"}]),
+    "a network of one's own": app(security={"network_policy": "mine"}),
+    "a list in the environment": app(environment={"A": []}),
+    "a variable without =": app(environment=["A"]),
+    "an empty command": container(command=[]),
+    "a restart that is none": container(restart="sometimes"),
+    "a condition that is none": container(depends_on={"db": "ready"}),
+    "a check of no kind": app(health_check={"type": "icmp"}),
+    "install with a version": {"install": {"app": "a", "version": "1"}},
+    "suspend without app": {"suspend": {}},
+}
+
+
+def models_accept(document: dict[str, object]) -> bool:
+    keys = [key for key in document if not key.startswith("x-")]
+    if len(keys) != 1 or keys[0] not in KINDS:
+        return False
+    try:
+        KINDS[keys[0]].model_validate(document[keys[0]])
+    except ValidationError:
+        return False
+    return True
+
+
+def test_the_schema_is_a_schema():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_schema_is_the_same_each_time():
+    assert manifest_schema() == SCHEMA
+
+
+@pytest.mark.parametrize("why", GOOD)
+def test_both_accept(why):
+    assert models_accept(GOOD[why])
+    VALIDATOR.validate(GOOD[why])
+
+
+@pytest.mark.parametrize("why", BAD)
+def test_both_refuse(why):
+    assert not models_accept(BAD[why])
+    assert not VALIDATOR.is_valid(BAD[why])
