@@ -1,1 +1,1 @@
-"""Tells the world what happened: status file, journal, metrics, log lines. Never decides."""
+"""Adapters that tell the world: status file, event journal, metrics, log lines. Never decide."""
