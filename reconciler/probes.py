@@ -56,17 +56,13 @@ class ProbePool:
                 del self._targets[ref]
             for ref, (container, check) in targets.items():
                 known = self._targets.get(ref)
-                if (
-                    known is None
-                    or known.container.started_at != container.started_at
-                    or known.check != check
-                ):
+                if known is None or not _same_run(known, container) or known.check != check:
                     self._begin(ref, container, check)
                 else:
                     known.container = container
 
     def _begin(self, ref: str, container: ObservedContainer, check: HealthCheck) -> None:
-        record = ProbeRecord(ref, container.started_at)
+        record = ProbeRecord(ref, container.started_at, container.pid)
         now = self._clock.monotonic()
         self._targets[ref] = _Target(container, check, record, now, now + check.interval)
         self._push(ref)
@@ -122,6 +118,11 @@ class ProbePool:
             news = is_news(before, target.record)
         if news:
             self._wake()
+
+
+def _same_run(target: _Target, container: ObservedContainer) -> bool:
+    record = target.record
+    return (record.pid, record.started_at) == (container.pid, container.started_at)
 
 
 def counted(

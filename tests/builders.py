@@ -151,6 +151,7 @@ def answered(
         c.ref: ProbeRecord(
             c.ref,
             c.started_at,
+            c.pid,
             succeeded=ok,
             failures=failures,
             message=message,

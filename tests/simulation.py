@@ -133,8 +133,8 @@ class DirectProbes:
 
     def _known(self, ref, seen):
         known = self.counts.get(ref)
-        if known is None or known.started_at != seen.started_at:
-            return ProbeRecord(ref, seen.started_at)
+        if known is None or (known.pid, known.started_at) != (seen.pid, seen.started_at):
+            return ProbeRecord(ref, seen.started_at, seen.pid)
         return known
 
     def records(self):

@@ -28,7 +28,7 @@ def assess(
     """
     if check is None or container.state is not ContainerState.RUNNING:
         return Health(HealthState.NONE)
-    if record is None or record.started_at != container.started_at:
+    if record is None or (record.pid, record.started_at) != (container.pid, container.started_at):
         return Health(HealthState.STARTING, "was not probed yet")
     if record.failures == 0:
         state = HealthState.HEALTHY if record.succeeded else HealthState.STARTING

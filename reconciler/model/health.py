@@ -27,11 +27,13 @@ class ProbeRecord:
     """
     All probes of one run of a container, counted.
 
-    A run is one start: `ref` and `started_at` together. `failures` is the present streak.
+    A run is one start: `ref`, `pid` and `started_at` together (engines tell whole seconds).
+    `failures` is the present streak.
     """
 
     ref: str
     started_at: datetime | None
+    pid: int = 0
     succeeded: bool = False
     failures: int = 0
     message: str = ""

@@ -66,6 +66,7 @@ class DirectoryWatch:
 
     def _watch_until_replaced(self, identity: tuple[int, int] | None) -> None:
         """Wake at each change, until the folder is another one than it was."""
+        news = True  # nobody knows what happened before this watch began
         for changes in watchfiles.watch(
             self._root,
             watch_filter=None,
@@ -82,8 +83,9 @@ class DirectoryWatch:
         ):
             if _identity(self._root) != identity:
                 return
-            if changes:
+            if changes or news:
                 self._wake()
+            news = False
 
 
 def _identity(root: Path) -> tuple[int, int] | None:

@@ -32,6 +32,13 @@ SLOW = replace(CHECK, start_period=7200.0)
             replace(RECORD, succeeded=True),
             "starting",
         ),
+        (
+            "answers of a run that began in the same second do not count",
+            CHECK,
+            replace(RUNS, pid=7),
+            replace(RECORD, succeeded=True),
+            "starting",
+        ),
         ("a good answer is healthy", CHECK, RUNS, replace(RECORD, succeeded=True), "healthy"),
         ("a failure that does not count yet is starting", CHECK, RUNS, RECORD, "starting"),
         (
