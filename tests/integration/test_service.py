@@ -1,5 +1,6 @@
 """Podman's service as our child: it comes back, and the containers never notice."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -171,13 +172,30 @@ def test_two_starters_at_once_make_one_service(tmp_path, service):
     assert numbers == {str(service.pid()).encode()}
 
 
+def test_only_one_program_at_a_time_may_start_it(service, monkeypatch):
+    monkeypatch.setattr(service_module, "START_DEADLINE", 0.3)
+    private_directory(service.socket.parent)
+    with (service.socket.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(DriverUnavailable, match="is locked by another process"):
+            service.ensure()
+
+
+def test_one_that_answers_is_used_while_another_program_holds_the_lock(service):
+    service.start()
+    with (service.socket.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert service.ensure() == service.socket
+
+
 def test_a_brief_one_ends_by_itself(tmp_path, monkeypatch):
     monkeypatch.setattr(service_module, "BRIEF_SECONDS", 1)
     brief = PodmanService.temporary(tmp_path, INSTANCE, dict(os.environ))
     brief.start()
-    pid = brief.pid()
-    assert gone(pid, within=10)
-    brief.stop()
+    child = brief._child
+    brief.stop()  # which leaves it to itself
+    assert child.poll() is None
+    assert child.wait(10) == 0
 
 
 def test_a_look_uses_the_loops_service_and_leaves_it_running(service, tmp_path):

@@ -127,6 +127,7 @@ def test_the_machines_podman_is_out_of_sight(base, podman_cli, busybox_image):
     identity = podman_cli("run", "-d", "--network=none", busybox_image, "sleep", "60")
     try:
         script = "podman ps -aq; podman images -q; podman network ls -q; ip -o link | wc -l"
+        script = f"ls -A /dev/shm; {script}"
         elsewhere = {"CONTAINER_HOST": "unix:///elsewhere", "STORAGE_DRIVER": "vfs"}
         assert finish(world(base, "sh", "-c", script, env=elsewhere)) == "podman\n1\n"
     finally:
