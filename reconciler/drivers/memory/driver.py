@@ -155,6 +155,7 @@ class MemoryDriver:
 
     def _lines(self, box: Box, at: int, *, follow: bool) -> Iterator[str]:
         while True:
+            self.world.let_time_pass()
             with self.world.lock:
                 lines = box.lines[at:]
                 ended = box.pid == 0 or box.name not in self.world.boxes

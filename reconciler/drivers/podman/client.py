@@ -9,6 +9,7 @@ import http.client
 import json
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import podman
 from podman.errors import APIError, NotFound, PodmanError
 
 from reconciler.drivers.podman.refusal import refusal, tidy
-from reconciler.drivers.podman.stream import Ask, Stream
+from reconciler.drivers.podman.stream import Ask, Stream, connected
 from reconciler.errors import DriverUnavailable
 
 Json = dict[str, Any]
@@ -76,6 +77,12 @@ class _Session(Protocol):
     def get(self, path: str, **options: object) -> _Answer: ...
     def post(self, path: str, **options: object) -> _Answer: ...
     def delete(self, path: str, **options: object) -> _Answer: ...
+    def close(self) -> None: ...
+
+
+@dataclass(eq=False)
+class _Held:
+    session: _Session
 
 
 class Client:
@@ -109,6 +116,8 @@ class Client:
         raise refusal(what, stream.status, text)
 
     def _ask(self, request: Request) -> _Answer:
+        # podman-py forgets to close the socket with which it could not connect: knock first.
+        connected(self._socket_path, request.timeout).close()
         session = self._session()
         options: dict[str, object] = {"params": request.params, "timeout": request.timeout}
         match request.method:
@@ -122,12 +131,14 @@ class Client:
                 return session.post(request.path, data=body, **options)
 
     def _session(self) -> _Session:
-        session: _Session | None = getattr(self._local, "session", None)
-        if session is None:
+        held: _Held | None = getattr(self._local, "held", None)
+        if held is None:
             opened = podman.PodmanClient(base_url=f"unix://{self._socket_path}")
-            session = cast("_Session", opened.api)
-            self._local.session = session
-        return session
+            held = _Held(cast("_Session", opened.api))
+            # When its thread ends, so does its connection.
+            weakref.finalize(held, held.session.close)
+            self._local.held = held
+        return held.session
 
     @contextmanager
     def _measured(self, kind: str) -> Generator["_Measured"]:

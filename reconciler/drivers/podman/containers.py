@@ -1,26 +1,20 @@
 """
-Containers: found by our labels, made, started, stopped, removed.
+Containers: made, started, stopped, removed.
 
 Whatever is asked for by name or id is looked up with our instance's label first, and then acted
 on by its id, so that nothing of somebody else's is ever touched.
 """
 
-import json
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 from reconciler.drivers.podman import create_request, host_paths
-from reconciler.drivers.podman.client import Client, Json, Request
-from reconciler.drivers.podman.listing import (
-    Listed,
-    after_inspect,
-    is_ours,
-    needs_process,
-    parse_item,
-)
-from reconciler.drivers.podman.liveness import Liveness
+from reconciler.drivers.podman.client import Client, Request
+from reconciler.drivers.podman.listing import Listed
+from reconciler.drivers.podman.lookup import Lookup, exactly
 from reconciler.drivers.podman.refusal import without
 from reconciler.errors import (
     DriverConflict,
@@ -28,51 +22,37 @@ from reconciler.errors import (
     DriverRejected,
     DriverUnavailable,
 )
-from reconciler.model import labels
 from reconciler.model.desired import ContainerSpec
 from reconciler.model.observed import ContainerState
 
-_ID = re.compile(r"[0-9a-f]{64}")
 _PORT_TAKEN = re.compile(r"address already in use|port is already allocated", re.IGNORECASE)
-_HALF_MADE = re.compile(
-    r"already exists|layer not known|container state improper|invalid argument.*container",
-    re.IGNORECASE,
-)
-_NOT_MODIFIED = 304
+_HALF_MADE = re.compile(r"already exists|layer not known", re.IGNORECASE)
+_PAUSES = (0.05, 0.2, 0.5)  # between tries to remove what is just ending
+_ENDED = {ContainerState.CREATED, ContainerState.EXITED, ContainerState.LOST}
 _ABSENT = frozenset({404})
 
 
 class Containers:
-    """This instance's containers in Podman."""
+    """This instance's containers in Podman, to act on."""
 
     def __init__(
         self,
         client: Client,
+        lookup: Lookup,
         instance: str,
-        liveness: Liveness,
         data_dir: Path,
         warn: Callable[[str], None],
     ) -> None:
         self._client = client
+        self._lookup = lookup
         self._instance = instance
-        self._liveness = liveness
         self._data_dir = data_dir
         self._warn = warn
-
-    def all(self) -> list[Listed]:
-        """Return all of ours, each with the state of its process."""
-        seen = [self._seen(listed) for listed in self._list({})]
-        return [listed for listed in seen if listed is not None]
-
-    def find(self, ref: str) -> Listed | None:
-        """Return one of ours, by id or name, with the state of its process."""
-        listed = self._find(ref)
-        return None if listed is None else self._seen(listed)
 
     def create(self, container: ContainerSpec) -> None:
         """Have it; replaces a half-made one, refuses one that is not ours."""
         name = container.container_name
-        present = self.find(name)
+        present = self._lookup.find(name)
         if present is not None:
             if present.container.state is not ContainerState.BROKEN:
                 return
@@ -89,7 +69,7 @@ class Containers:
 
     def start(self, ref: str) -> Listed:
         """Have it running; returns what was started. One that cannot be started is removed."""
-        listed = self.find(ref)
+        listed = self._lookup.find(ref)
         if listed is None:
             raise DriverConflict(f"cannot start {ref}: it is gone; it is made again")
         match listed.container.state:
@@ -107,7 +87,7 @@ class Containers:
 
     def stop(self, ref: str, grace: float) -> None:
         """Have it not running: asked, waited for, killed."""
-        listed = self.find(ref)
+        listed = self._lookup.find(ref)
         if listed is None:
             return
         if listed.container.state is ContainerState.PAUSED:
@@ -118,72 +98,24 @@ class Containers:
             ContainerState.ENDING,
         }:
             return
-        seconds = max(0, round(grace))
-        self._client.call(
-            Request(
-                "stop_container",
-                f"stop {listed.name}",
-                "POST",
-                f"/containers/{listed.ref}/stop",
-                {"timeout": str(seconds)},
-                timeout=seconds + 30.0,
-                expected=_ABSENT,
-            )
-        )
+        try:
+            self._post_stop(listed, max(0, round(grace)))
+        except DriverRejected:
+            # It may have ended by itself in the same moment, which Podman calls improper.
+            if not self._ends_soon(listed.ref):
+                raise
 
     def remove(self, ref: str) -> None:
         """Have it gone, at once. Its named volumes stay; what only it could see goes with it."""
-        listed = self._find(ref)
+        listed = self._lookup.find_unseen(ref)
         if listed is None:
             return
         try:
-            self._delete(listed.ref, listed.name)
+            self._delete_patiently(listed)
         except DriverUnavailable:
             # The service finishes what it began even if nobody waits: look before complaining.
-            if self._find(listed.ref) is not None:
+            if self._lookup.find_unseen(listed.ref) is not None:
                 raise
-
-    def _list(self, filters: dict[str, list[str]]) -> list[Listed]:
-        ours = {"label": [f"{labels.INSTANCE}={self._instance}"], **filters}
-        items = self._list_raw(ours)
-        return [parse_item(item) for item in items if is_ours(item, self._instance)]
-
-    def _list_raw(self, filters: dict[str, list[str]]) -> list[Json]:
-        request = Request(
-            "list_containers",
-            "list containers",
-            "GET",
-            "/containers/json",
-            {"all": "true", "filters": json.dumps(filters)},
-        )
-        return self._client.call(request).objects()
-
-    def _find(self, ref: str) -> Listed | None:
-        found = self._list(_only(ref))
-        return next((listed for listed in found if ref in {listed.ref, listed.name}), None)
-
-    def _seen(self, listed: Listed) -> Listed | None:
-        """Return it with what its process says; asks Podman again only where that is odd."""
-        container = listed.container
-        if not needs_process(listed.word) or self._liveness.runs(container.pid, listed.ref):
-            return listed
-        what = f"inspect {listed.name}"
-        path = f"/containers/{listed.ref}/json"
-        expected = frozenset({404, 500})
-        reply = self._client.call(
-            Request("inspect_container", what, "GET", path, expected=expected)
-        )
-        if reply.status in _ABSENT:
-            return None
-        inspected = reply.object() if reply.status not in expected else {}
-        state: dict[str, object] = inspected.get("State") or {"Status": "unknown"}
-        pid, conmon = _number(state.get("Pid")), _number(state.get("ConmonPid"))
-        return after_inspect(
-            listed,
-            {"State": state},
-            process=self._liveness.runs(pid, listed.ref),
-            watched=self._liveness.watched(conmon, listed.ref),
-        )
 
     def _post_create(self, container: ContainerSpec, body: dict[str, object]) -> None:
         name = container.container_name
@@ -207,9 +139,9 @@ class Containers:
 
     def _make_room(self, name: str, error: DriverRejected) -> None:
         """Remove what is left of a half-made container of that name; never somebody else's."""
-        others = self._list_raw({"name": [_exactly(name)]})
+        others = self._lookup.list_raw({"name": [exactly(name)]})
         if any(name in (other.get("Names") or ()) for other in others):
-            if self._find(name) is None:
+            if self._lookup.find_unseen(name) is None:
                 raise DriverRejected(
                     f"cannot create {name}: the name is taken by a container that is not ours;"
                     " rename or remove it",
@@ -218,12 +150,47 @@ class Containers:
         # Only its storage is there: made by a service that was killed before it wrote it down.
         self._delete(name, name)
 
+    def _post_stop(self, listed: Listed, seconds: int) -> None:
+        self._client.call(
+            Request(
+                "stop_container",
+                f"stop {listed.name}",
+                "POST",
+                f"/containers/{listed.ref}/stop",
+                {"timeout": str(seconds)},
+                timeout=seconds + 30.0,
+                expected=_ABSENT,
+            )
+        )
+
+    def _ends_soon(self, ref: str) -> bool:
+        for pause in _PAUSES:
+            listed = self._lookup.find(ref)
+            if listed is None or listed.container.state in _ENDED:
+                return True
+            threading.Event().wait(pause)
+        return False
+
+    def _delete_patiently(self, listed: Listed) -> None:
+        """Remove it; one that is just ending is refused for a moment."""
+        for pause in _PAUSES:
+            try:
+                self._delete(listed.ref, listed.name)
+            except DriverRejected:
+                threading.Event().wait(pause)
+            else:
+                return
+        self._delete(listed.ref, listed.name)
+
     def _post_start(self, listed: Listed) -> None:
         try:
             self._post("start", listed, "start_container", timeout=90.0)
         except DriverRejected as error:
             if _PORT_TAKEN.search(str(error)):
                 raise DriverRejected(_which_port(listed.name, str(error))) from error
+            now = self._lookup.find(listed.ref)
+            if now is not None and now.container.state is ContainerState.RUNNING:
+                return  # somebody else started it in the same moment
             if _HALF_MADE.search(str(error)):
                 self._clear_away(listed, error)
             raise
@@ -258,18 +225,6 @@ class Containers:
                 expected=_ABSENT,
             )
         )
-
-
-def _only(ref: str) -> dict[str, list[str]]:
-    return {"id": [ref]} if _ID.fullmatch(ref) else {"name": [_exactly(ref)]}
-
-
-def _exactly(name: str) -> str:
-    return f"^{re.escape(name)}$"
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
 
 
 def _which_port(name: str, message: str) -> str:

@@ -13,6 +13,7 @@ from reconciler.drivers.podman.events import Events
 from reconciler.drivers.podman.images import Deadlines, Images
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.liveness import Liveness
+from reconciler.drivers.podman.lookup import Lookup
 from reconciler.drivers.podman.probe import Prober
 from reconciler.drivers.podman.process_watch import ProcessWatch
 from reconciler.errors import DriverConflict
@@ -70,8 +71,9 @@ class PodmanDriver:
         self._client = Client(socket_path, hooks.observe_call)
         self._belongings = Belongings(self._client, instance)
         self._images = Images(self._client, instance, settings.deadlines)
+        self._lookup = Lookup(self._client, instance, self._liveness)
         self._containers = Containers(
-            self._client, instance, self._liveness, settings.data_dir, hooks.warn
+            self._client, self._lookup, instance, settings.data_dir, hooks.warn
         )
         self._prober = Prober(self._client, self._liveness)
         self._lock = threading.Lock()
@@ -79,7 +81,7 @@ class PodmanDriver:
 
     def observe(self) -> Observed:
         """Return all containers and networks of this instance, sorted."""
-        containers = [listed.container for listed in self._containers.all()]
+        containers = [listed.container for listed in self._lookup.all()]
         networks = self._belongings.networks()
         running = {c.ref: c.pid for c in containers if c.state is ContainerState.RUNNING}
         with self._lock:
@@ -129,7 +131,7 @@ class PodmanDriver:
 
     def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """Yield the lines that it printed. The iterator can be closed from any thread."""
-        listed = self._containers.find(ref)
+        listed = self._lookup.find(ref)
         if listed is None:
             raise DriverConflict(f"cannot read the log of {ref}: it is gone")
         return logs.read(self._client, listed, tail=tail, follow=follow)

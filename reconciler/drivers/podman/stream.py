@@ -41,7 +41,7 @@ class Stream:
         self._ends = None if ask.deadline is None else time.monotonic() + ask.deadline
         self._lock = threading.Lock()
         self._closed = self._reading = False
-        self._socket = _connected(socket_path, min(ask.patience, ask.deadline or ask.patience))
+        self._socket = connected(socket_path, min(ask.patience, ask.deadline or ask.patience))
         try:
             self._response = self._send(prefix, ask)
         except BaseException:
@@ -130,7 +130,8 @@ class Stream:
         return left
 
 
-def _connected(path: Path, timeout: float) -> socket.socket:
+def connected(path: Path, timeout: float) -> socket.socket:
+    """Return a socket that is connected to a path."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)
     try:
