@@ -1,0 +1,351 @@
+"""
+The two machines on which the contract of a driver is tested, behind one set of hands.
+
+A machine makes drivers, describes containers that behave in a certain way, and does to the world
+what only a test may do. Nothing here is a test.
+"""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.drivers.memory import MemoryDriver, World
+from reconciler.drivers.podman.driver import PodmanDriver, Settings
+from reconciler.model import labels
+from reconciler.model.desired import (
+    ContainerSpec,
+    HealthCheck,
+    HealthKind,
+    NetworkSpec,
+    VolumeSpec,
+)
+from reconciler.model.observed import ContainerState
+
+DIGEST = "0123456789abcdef" * 4
+PORT = 8080
+_numbers = itertools.count(1)
+
+
+def until(condition, seconds=10.0):
+    """Wait until a condition holds, and return what it returned last."""
+    ends = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < ends:
+        time.sleep(0.005)
+    return found
+
+
+class RealClock:
+    """The machine's own time."""
+
+    def now(self):
+        return datetime.now(UTC)
+
+    def monotonic(self):
+        return time.monotonic()
+
+
+@dataclass
+class Wakes:
+    """Counts wake-ups, and lets a test wait for the next one."""
+
+    moments: list = field(default_factory=list)
+    condition: threading.Condition = field(default_factory=threading.Condition)
+
+    def __call__(self):
+        with self.condition:
+            self.moments.append(time.monotonic())
+            self.condition.notify_all()
+
+    def quiet(self, seconds=0.4):
+        """Wait until nothing has come for a while, and forget what came."""
+        with self.condition:
+            while self.condition.wait(seconds):
+                pass
+            self.moments.clear()
+
+    def came(self, seconds=5.0):
+        """Say whether one came since the last quiet."""
+        with self.condition:
+            return self.condition.wait_for(lambda: bool(self.moments), seconds)
+
+
+class Machine:
+    """What both machines have in common."""
+
+    def __init__(self):
+        self.instance = f"t{os.getpid()}n{next(_numbers)}"
+        self.app = "notes"
+        self.driver = self.make_driver(self.instance)
+
+    @property
+    def network(self):
+        return NetworkSpec(f"{self.instance}-net", self.app, f"{self.instance}"[-15:])
+
+    @property
+    def volume(self):
+        return VolumeSpec(f"{self.instance}-data", self.app)
+
+    def spec(self, name="web", **changes):
+        """A container that runs until it is stopped."""
+        plain = ContainerSpec(
+            app=self.app,
+            name=name,
+            container_name=f"{self.instance}-{self.app}-{name}",
+            digest=DIGEST,
+            image=self.image,
+            command=("busybox", "sleep", "1000"),
+        )
+        return replace(plain, **changes)
+
+    def script(self, text, name="web", **changes):
+        return self.spec(name, command=("busybox", "sh", "-c", text), **changes)
+
+    def made(self, spec):
+        """Have the container, not started, and return it as observed."""
+        self.driver.create(spec)
+        return self.see(spec)
+
+    def running(self, spec):
+        """Have the container running, and return it as observed."""
+        self.driver.create(spec)
+        self.driver.start(spec.container_name)
+        return self.see(spec)
+
+    def see(self, spec):
+        """Return the container as observed; None where it is not there."""
+        found = self.driver.observe().containers
+        return next((c for c in found if c.container_name == spec.container_name), None)
+
+    def state(self, spec):
+        found = self.see(spec)
+        return found and found.state
+
+    def becomes(self, spec, state, seconds=10.0):
+        return until(lambda: self.state(spec) is state, seconds)
+
+    def probe(self, spec, **check):
+        wanted = {"kind": HealthKind.TCP, "port": PORT, "timeout": 5.0} | check
+        return self.driver.probe(self.see(spec), HealthCheck(**wanted))
+
+
+class MemoryMachine(Machine):
+    """A world of memory."""
+
+    image = "localhost/test/busybox:1"
+    kind = "memory"
+
+    def __init__(self):
+        self.world = World(RealClock())
+        self.world.publish(self.image)
+        super().__init__()
+        self.driver.prepare_image(self.spec(), lambda _: None)
+
+    def make_driver(self, instance):
+        return MemoryDriver(instance, RealClock(), self.world)
+
+    def close(self):
+        pass
+
+    def exiting(self, code, name="web", after=0.0, **changes):
+        spec = self.spec(name, **changes)
+        self.world.exits(spec.container_name, code, after=after)
+        return spec
+
+    def printing(self, *lines, name="web", then_ends=True):
+        spec = self.spec(name)
+        self.world.prints(spec.container_name, *lines)
+        if then_ends:
+            self.world.exits(spec.container_name, 0, after=0.2)
+        return spec
+
+    def serving(self, name="web", **changes):
+        return self.spec(name, **changes)
+
+    def answers(self, spec, *, ok, message):
+        self.world.set_health(spec.container_name, ok, message)
+
+    def kill(self, spec):
+        self.world.kill(spec.container_name, 137)
+
+    def lose(self, spec):
+        self.world.lose(spec.container_name)
+
+    def pause(self, spec):
+        self.world.set_state(spec.container_name, ContainerState.PAUSED)
+
+    def half_make(self, spec):
+        self.driver.create(spec)
+        self.world.set_state(spec.container_name, ContainerState.BROKEN)
+
+    def remove_by_hand(self, spec):
+        self.world.remove_by_hand(spec.container_name)
+
+    def add_foreign_container(self, name, instance=""):
+        self.world.add_foreign_container(name, instance)
+
+    def add_foreign_network(self, name):
+        self.world.add_foreign_network(name)
+
+    def add_foreign_volume(self, name):
+        self.world.add_foreign_volume(name)
+
+    def has_container(self, name):
+        return name in self.world.boxes
+
+    def has_network(self, name):
+        return name in self.world.networks
+
+    def has_volume(self, name):
+        return name in self.world.volumes
+
+    def has_image(self, name):
+        return name in self.world.images
+
+    def end_service(self):
+        self.world.available = False
+
+    def begin_service(self):
+        self.world.available = True
+        self.world.wake()
+
+
+class PodmanMachine(Machine):
+    """The Podman of the test's own world. With no socket given: a service that a test may kill."""
+
+    kind = "podman"
+
+    def __init__(self, image, directory, socket=None):
+        self.image = image
+        self.directory = directory
+        self.socket = socket or directory / "podman.sock"
+        self.process = None
+        if socket is None:
+            self.begin_service()
+        super().__init__()
+
+    def make_driver(self, instance):
+        return PodmanDriver(instance, self.socket, settings=Settings(data_dir=self.directory))
+
+    def begin_service(self):
+        self.socket.unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            ["podman", "system", "service", "--time=0", f"unix://{self.socket}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        assert until(self._answers), "Podman's service did not start"
+
+    def _answers(self):
+        asked = ["curl", "-s", "--unix-socket", str(self.socket), "http://d/_ping"]
+        return subprocess.run(asked, capture_output=True, check=False).stdout == b"OK"
+
+    def end_service(self, how=signal.SIGKILL):
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(20)
+
+    def close(self):
+        """Remove what carries a test's instance or name, and end the service."""
+        names = podman("ps", "-a", "--format", "{{.Names}}").split()
+        ours = [n for n in names if n.startswith(self.instance)]
+        if ours:
+            podman("rm", "--force", "--time", "0", *ours, check=False)
+        for kind in ("network", "volume"):
+            listed = podman(kind, "ls", "--format", "{{.Name}}").split()
+            mine = [n for n in listed if n.startswith(self.instance)]
+            if mine:
+                podman(kind, "rm", *mine, check=False)
+        self.end_service(signal.SIGTERM)
+
+    def exiting(self, code, name="web", after=0.0, **changes):
+        return self.script(f"busybox sleep {after}; exit {code}", name, **changes)
+
+    def printing(self, *lines, name="web", then_ends=True):
+        text = "".join(f"echo '{line}';" for line in lines)
+        end = "busybox sleep 0.2" if then_ends else "exec busybox sleep 1000"
+        return self.script(text + end, name)
+
+    def serving(self, name="web", **changes):
+        text = f"cd /tmp; echo well > index.html; exec busybox httpd -f -p {PORT} -h /tmp"
+        return self.script(text, name, readonly_root=True, **changes)
+
+    def answers(self, spec, *, ok, message):
+        """A real container answers for itself."""
+
+    def kill(self, spec):
+        os.kill(self.see(spec).pid, signal.SIGKILL)
+
+    def lose(self, spec):
+        inspected = self.inspect(spec.container_name)
+        os.kill(inspected["State"]["ConmonPid"], signal.SIGKILL)
+        os.kill(inspected["State"]["Pid"], signal.SIGKILL)
+
+    def pause(self, spec):
+        podman("pause", spec.container_name)
+
+    def half_make(self, spec):
+        """Initialised and then abandoned, as a service that is killed in a start leaves it."""
+        self.driver.create(spec)
+        podman("init", spec.container_name)
+        self.lose(spec)
+
+    def remove_by_hand(self, spec):
+        podman("rm", "--force", "--time", "0", spec.container_name)
+
+    def add_foreign_container(self, name, instance=""):
+        podman("create", "--name", name, *self._marks(instance), self.image, "busybox", "true")
+
+    def add_foreign_network(self, name):
+        podman("network", "create", name)
+
+    def add_foreign_volume(self, name):
+        podman("volume", "create", name)
+
+    def has_container(self, name):
+        return self._exists("container", name)
+
+    def has_network(self, name):
+        return self._exists("network", name)
+
+    def has_volume(self, name):
+        return self._exists("volume", name)
+
+    def has_image(self, name):
+        return self._exists("image", name)
+
+    def inspect(self, name):
+        return json.loads(podman("inspect", name))[0]
+
+    @staticmethod
+    def _marks(instance):
+        return ("--label", f"{labels.INSTANCE}={instance}") if instance else ()
+
+    @staticmethod
+    def _exists(kind, name):
+        command = ["podman", kind, "exists", name]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def podman(*arguments, check=True):
+    """Run a command of Podman's and return its output."""
+    done = subprocess.run(
+        ["podman", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert not check or done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def context(directory: Path, *lines):
+    """Write a build context with a Containerfile."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "Containerfile").write_text("\n".join(("FROM scratch", *lines, "")))
+    (directory / "hello.txt").write_text("hello\n")
+    return directory

@@ -1,0 +1,711 @@
+"""What every driver must do: each sentence of `ports.Driver` is a test here, on both machines."""
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from contract.machines import PORT, Wakes, context, until
+
+from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
+from reconciler.model.desired import (
+    BuildSpec,
+    HealthKind,
+    MountKind,
+    MountSpec,
+    NetworkPolicy,
+    NetworkSpec,
+    PortSpec,
+    PullPolicy,
+    VolumeSpec,
+)
+from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
+
+CREATED, RUNNING, EXITED = (
+    ContainerState.CREATED,
+    ContainerState.RUNNING,
+    ContainerState.EXITED,
+)
+ISOLATED = {"network_policy": NetworkPolicy.ISOLATED}
+
+
+def networked(machine, spec_of, **changes):
+    """A container in the app's own network, which is made first."""
+    machine.driver.ensure_network(machine.network)
+    return spec_of(network=machine.network.name, **changes)
+
+
+# --- observe ---------------------------------------------------------------------------------
+
+
+def test_nothing_of_ours_is_an_empty_world(machine):
+    assert machine.driver.observe() == Observed()
+
+
+def test_observe_tells_what_the_labels_carry(machine):
+    spec = machine.spec(requires=("db", "mail"), source="notes.yaml", stop_grace_period=2.5)
+    seen = machine.made(spec)
+    assert (seen.app, seen.container, seen.digest) == (spec.app, spec.name, spec.digest)
+    assert (seen.requires, seen.source) == (("db", "mail"), "notes.yaml")
+    assert (seen.stop_grace_period, seen.image) == (2.5, spec.image)
+    assert seen.image_id
+    assert seen.created_at is not None
+    assert seen.ref != seen.container_name
+
+
+def test_observe_is_sorted_by_app_and_container_name(machine):
+    for app, name in (("b", "x"), ("a", "y"), ("b", "a"), ("a", "x")):
+        container_name = f"{machine.instance}-{app}-{name}"
+        machine.driver.create(machine.spec(name, app=app, container_name=container_name))
+    for app in ("b", "a"):
+        name = f"{machine.instance}-{app}"
+        machine.driver.ensure_network(NetworkSpec(name, app, f"{machine.instance[-10:]}-{app}"))
+    seen = machine.driver.observe()
+    assert [(c.app, c.container) for c in seen.containers] == [
+        ("a", "x"),
+        ("a", "y"),
+        ("b", "a"),
+        ("b", "x"),
+    ]
+    assert [n.app for n in seen.networks] == ["a", "b"]
+
+
+def test_observe_is_complete_after_each_step_of_a_life(machine):
+    spec = machine.spec()
+    seen = machine.made(spec)
+    assert (seen.state, seen.pid, seen.exit_code, seen.started_at) == (CREATED, 0, None, None)
+    machine.driver.start(spec.container_name)
+    seen = machine.see(spec)
+    assert (seen.state, seen.pid > 0, seen.exit_code) == (RUNNING, True, None)
+    assert seen.started_at is not None
+    assert seen.finished_at is None
+    machine.driver.stop(seen.ref, 0)
+    seen = machine.see(spec)
+    assert (seen.state, seen.pid, seen.exit_code) == (EXITED, 0, 137)
+    assert seen.finished_at is not None
+    machine.driver.remove(seen.ref)
+    assert machine.driver.observe() == Observed()
+
+
+def test_observe_tells_which_networks_a_container_is_in(machine):
+    seen = machine.made(networked(machine, machine.spec))
+    assert seen.networks == (machine.network.name,)
+    assert machine.made(machine.spec("lone")).networks == ()
+
+
+@pytest.mark.parametrize("code", [0, 1, 42, 255])
+def test_an_exit_code_is_told(machine, code):
+    spec = machine.exiting(code, after=0.05)
+    machine.running(spec)
+    assert machine.becomes(spec, EXITED)
+    seen = machine.see(spec)
+    assert seen.exit_code == code
+    assert seen.finished_at >= seen.started_at.replace(microsecond=0)
+
+
+def test_a_process_that_is_killed_is_exited_or_just_ending_and_then_exited(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    machine.kill(spec)
+    states = set()
+
+    def ended():
+        states.add(machine.state(spec))
+        return machine.state(spec) is EXITED
+
+    assert until(ended)
+    assert states <= {RUNNING, ContainerState.ENDING, EXITED}
+    assert machine.see(spec).exit_code == 137
+
+
+def test_a_process_that_nobody_watches_is_lost(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    machine.lose(spec)
+    assert machine.becomes(spec, ContainerState.LOST)
+    with pytest.raises(DriverConflict):
+        machine.driver.start(spec.container_name)
+    machine.driver.remove(spec.container_name)
+    assert machine.see(spec) is None
+
+
+def test_a_paused_container_is_paused(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    machine.pause(spec)
+    assert machine.state(spec) is ContainerState.PAUSED
+
+
+def test_a_container_that_was_removed_by_hand_is_gone(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    machine.remove_by_hand(spec)
+    assert machine.see(spec) is None
+
+
+# --- images ----------------------------------------------------------------------------------
+
+
+def test_an_image_that_is_here_is_not_fetched(machine):
+    said = []
+    for policy in (PullPolicy.IF_NOT_PRESENT, PullPolicy.NEVER):
+        machine.driver.prepare_image(machine.spec(pull_policy=policy), said.append)
+    assert said == []
+
+
+def test_an_image_that_may_not_be_fetched_is_refused(machine):
+    spec = machine.spec(image="localhost/nowhere:1", pull_policy=PullPolicy.NEVER)
+    with pytest.raises(DriverRejected, match=r"^cannot .*localhost/nowhere:1.* never"):
+        machine.driver.prepare_image(spec, lambda _: None)
+
+
+def test_an_image_that_does_not_exist_is_refused(machine):
+    said = []
+    spec = machine.spec(image="localhost/nowhere:1")
+    with pytest.raises(DriverRejected, match=r"^cannot pull localhost/nowhere:1: "):
+        machine.driver.prepare_image(spec, said.append)
+    assert said
+
+
+def test_an_image_that_is_always_fetched_is_fetched_although_it_is_here(machine):
+    spec = machine.spec(pull_policy=PullPolicy.ALWAYS)
+    if machine.kind == "memory":
+        machine.world.publish(machine.image, version="2")
+        before = machine.world.images[machine.image]
+        machine.driver.prepare_image(spec, lambda _: None)
+        assert machine.world.images[machine.image] != before
+    else:
+        with pytest.raises(DriverRejected):  # there is no registry to fetch it from
+            machine.driver.prepare_image(spec, lambda _: None)
+
+
+def built(machine, directory):
+    content = hashlib.sha256(machine.instance.encode()).hexdigest()
+    image = f"localhost/archipelago/notes-web:{content[:12]}"
+    build = BuildSpec(str(directory), "Containerfile", (), content)
+    return machine.spec(image=image, build=build)
+
+
+def test_an_image_is_built_once(machine, tmp_path):
+    spec = built(machine, context(tmp_path / "context", "COPY hello.txt /hello.txt"))
+    said = []
+    machine.driver.prepare_image(spec, said.append)
+    assert machine.has_image(spec.image)
+    assert said
+    said.clear()
+    machine.driver.prepare_image(spec, said.append)
+    assert said == []
+
+
+def test_a_build_that_fails_says_why(machine, tmp_path):
+    directory = context(tmp_path / "context", "COPY absent.txt /")
+    if machine.kind == "memory":
+        machine.world.break_build(str(directory), "COPY absent.txt: no such file")
+    spec = built(machine, directory)
+    with pytest.raises(DriverRejected, match=r"^cannot build .*absent\.txt"):
+        machine.driver.prepare_image(spec, lambda _: None)
+    assert not machine.has_image(spec.image)
+
+
+# --- networks and volumes --------------------------------------------------------------------
+
+
+def test_a_network_is_made_once_and_told_with_its_app(machine):
+    for _ in range(2):
+        machine.driver.ensure_network(machine.network)
+    name = machine.network.name
+    assert machine.driver.observe().networks == (ObservedNetwork(name, machine.app),)
+
+
+def test_a_network_is_removed_and_absent_is_fine(machine):
+    machine.driver.ensure_network(machine.network)
+    for _ in range(2):
+        machine.driver.remove_network(machine.network.name)
+    assert not machine.has_network(machine.network.name)
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_a_network_in_use_is_a_conflict(machine, started):
+    spec = networked(machine, machine.spec)
+    machine.driver.create(spec)
+    if started:
+        machine.driver.start(spec.container_name)
+    with pytest.raises(DriverConflict, match="still use it"):
+        machine.driver.remove_network(machine.network.name)
+    assert machine.has_network(machine.network.name)
+    assert machine.see(spec) is not None
+
+
+def test_a_foreign_network_is_neither_used_nor_told_nor_removed(machine):
+    machine.add_foreign_network(machine.network.name)
+    with pytest.raises(DriverRejected, match="not ours"):
+        machine.driver.ensure_network(machine.network)
+    machine.driver.remove_network(machine.network.name)
+    assert machine.has_network(machine.network.name)
+    assert machine.driver.observe().networks == ()
+
+
+def test_a_volume_is_made_once(machine):
+    for _ in range(2):
+        machine.driver.ensure_volume(machine.volume)
+    assert machine.has_volume(machine.volume.name)
+
+
+def test_a_foreign_volume_is_refused(machine):
+    machine.add_foreign_volume(machine.volume.name)
+    with pytest.raises(DriverRejected, match="not ours"):
+        machine.driver.ensure_volume(machine.volume)
+
+
+def test_volumes_survive_their_container(machine):
+    machine.driver.ensure_volume(machine.volume)
+    mount = MountSpec(MountKind.VOLUME, machine.volume.name, "/data")
+    spec = machine.spec(mounts=(mount,))
+    machine.running(spec)
+    machine.driver.remove(spec.container_name)
+    assert machine.see(spec) is None
+    assert machine.has_volume(machine.volume.name)
+
+
+# --- create ----------------------------------------------------------------------------------
+
+
+def test_create_twice_is_create_once(machine):
+    spec = machine.spec()
+    first = machine.made(spec)
+    assert machine.made(spec) == first
+
+
+def test_create_leaves_one_that_runs_alone(machine):
+    spec = machine.spec()
+    before = machine.running(spec)
+    assert machine.made(spec) == before
+
+
+def test_create_replaces_a_half_made_one(machine):
+    spec = machine.spec()
+    machine.half_make(spec)
+    before = machine.see(spec)
+    assert before.state is ContainerState.BROKEN
+    after = machine.made(spec)
+    assert after.state is CREATED
+    assert after.ref != before.ref
+    machine.driver.start(spec.container_name)
+    assert machine.state(spec) is RUNNING
+
+
+def test_create_refuses_a_name_that_somebody_else_has(machine):
+    spec = machine.spec()
+    machine.add_foreign_container(spec.container_name)
+    with pytest.raises(DriverRejected, match=f"{spec.container_name}.*not ours"):
+        machine.driver.create(spec)
+    assert machine.has_container(spec.container_name)
+
+
+def test_create_without_its_image_says_so(machine):
+    with pytest.raises(DriverRejected, match="localhost/nowhere:1"):
+        machine.driver.create(machine.spec(image="localhost/nowhere:1"))
+
+
+def test_create_without_its_network_is_a_conflict(machine):
+    with pytest.raises(DriverConflict, match="network"):
+        machine.driver.create(machine.spec(network=machine.network.name))
+
+
+# --- start -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["ref", "container_name"])
+def test_start_by_id_or_name_and_twice(machine, by):
+    spec = machine.spec()
+    ref = getattr(machine.made(spec), by)
+    machine.driver.start(ref)
+    first = machine.see(spec)
+    machine.driver.start(ref)
+    assert machine.see(spec) == first
+    assert first.state is RUNNING
+
+
+def test_start_again_after_an_end(machine):
+    spec = machine.spec()
+    first = machine.running(spec)
+    machine.driver.stop(first.ref, 0)
+    machine.driver.start(first.ref)
+    second = machine.see(spec)
+    assert (second.state, second.ref) == (RUNNING, first.ref)
+    assert second.pid != first.pid
+    assert (second.exit_code, second.finished_at) == (None, None)
+
+
+def test_start_of_a_paused_one_lets_it_go_on(machine):
+    spec = machine.spec()
+    before = machine.running(spec)
+    machine.pause(spec)
+    machine.driver.start(spec.container_name)
+    after = machine.see(spec)
+    assert (after.state, after.pid) == (RUNNING, before.pid)
+
+
+def test_start_of_what_is_gone_is_a_conflict(machine):
+    with pytest.raises(DriverConflict, match="gone"):
+        machine.driver.start("nothing-of-that-name")
+
+
+def test_a_container_that_exits_at_once_was_started(machine):
+    spec = machine.exiting(3)
+    machine.driver.create(spec)
+    machine.driver.start(spec.container_name)
+    assert machine.becomes(spec, EXITED)
+    assert machine.see(spec).exit_code == 3
+
+
+def test_a_job_runs_to_its_end_and_may_run_again(machine):
+    spec = machine.exiting(0, after=0.1)
+    machine.running(spec)
+    assert machine.becomes(spec, EXITED)
+    machine.driver.start(spec.container_name)
+    assert machine.becomes(spec, EXITED)
+    assert machine.see(spec).exit_code == 0
+
+
+def test_a_port_that_is_taken_is_named(machine):
+    ports = (PortSpec(28431, PORT),)
+    machine.running(networked(machine, machine.spec, ports=ports))
+    second = machine.spec("other", network=machine.network.name, ports=ports)
+    machine.driver.create(second)
+    with pytest.raises(DriverRejected, match=r"port 28431.* is in use"):
+        machine.driver.start(second.container_name)
+    assert machine.state(second) is CREATED
+
+
+# --- stop and remove -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["stop", "remove"])
+def test_stop_and_remove_of_what_is_absent(machine, verb):
+    arguments = (0,) if verb == "stop" else ()
+    getattr(machine.driver, verb)("nothing-of-that-name", *arguments)
+    getattr(machine.driver, verb)("f" * 64, *arguments)
+
+
+def test_stop_twice_and_of_one_that_never_ran(machine):
+    spec = machine.spec()
+    machine.driver.create(spec)
+    machine.driver.stop(spec.container_name, 0)
+    assert machine.state(spec) is CREATED
+    machine.driver.start(spec.container_name)
+    for _ in range(2):
+        machine.driver.stop(spec.container_name, 0)
+    assert machine.state(spec) is EXITED
+
+
+def test_stop_of_a_paused_one(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    machine.pause(spec)
+    machine.driver.stop(spec.container_name, 0)
+    assert machine.state(spec) is EXITED
+
+
+def test_stop_asks_before_it_kills(machine):
+    text = "trap 'exit 143' TERM; while true; do busybox sleep 0.05; done"
+    spec = machine.script(text)
+    machine.running(spec)
+    until(lambda: False, 0.3)  # until the shell has set its trap
+    machine.driver.stop(spec.container_name, 8)
+    assert machine.see(spec).exit_code == 143
+
+
+def test_remove_of_one_that_runs(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    for _ in range(2):
+        machine.driver.remove(spec.container_name)
+    assert machine.see(spec) is None
+    assert not machine.has_container(spec.container_name)
+
+
+def test_remove_of_one_that_is_half_made(machine):
+    spec = machine.spec()
+    machine.half_make(spec)
+    machine.driver.remove(machine.see(spec).ref)
+    assert machine.see(spec) is None
+
+
+# --- what is not ours ------------------------------------------------------------------------
+
+
+def test_a_foreign_container_is_never_touched(machine):
+    name = f"{machine.instance}-foreign"
+    machine.add_foreign_container(name)
+    assert machine.driver.observe() == Observed()
+    with pytest.raises(DriverConflict):
+        machine.driver.start(name)
+    machine.driver.stop(name, 0)
+    machine.driver.remove(name)
+    with pytest.raises(DriverConflict):
+        machine.driver.logs(name, tail=None, follow=False)
+    assert machine.has_container(name)
+
+
+def test_two_instances_never_see_each_other(machine):
+    other = machine.make_driver(f"{machine.instance}-other")
+    spec = networked(machine, machine.spec)
+    machine.running(spec)
+    machine.driver.ensure_volume(machine.volume)
+    assert other.observe() == Observed()
+    other.stop(spec.container_name, 0)
+    other.remove(spec.container_name)
+    other.remove_network(machine.network.name)
+    with pytest.raises(DriverConflict):
+        other.start(spec.container_name)
+    for refused in (
+        lambda: other.create(spec),
+        lambda: other.ensure_network(machine.network),
+        lambda: other.ensure_volume(VolumeSpec(machine.volume.name, machine.app)),
+    ):
+        with pytest.raises(DriverRejected, match="not ours"):
+            refused()
+    assert machine.state(spec) is RUNNING
+
+
+def test_an_instance_whose_name_begins_like_ours_is_another(machine):
+    machine.add_foreign_container(f"{machine.instance}-x", f"{machine.instance}x")
+    assert machine.driver.observe() == Observed()
+
+
+# --- probes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["none", "isolated"])
+def test_probes_of_a_server_that_is_well(machine, where):
+    spec = networked(machine, machine.serving) if where == "isolated" else machine.serving()
+    machine.running(spec)
+    http = {"kind": HealthKind.HTTP, "path": "/index.html"}
+    assert until(lambda: machine.probe(spec, **http).ok), machine.probe(spec, **http)
+    assert machine.probe(spec).ok
+    assert machine.probe(spec, kind=HealthKind.EXEC, command=("busybox", "true")).ok
+
+
+def test_a_server_that_answers_badly_is_not_well(machine):
+    spec = machine.serving()
+    machine.running(spec)
+    assert until(lambda: machine.probe(spec).ok)
+    machine.answers(spec, ok=False, message="answers 404")
+    result = machine.probe(spec, kind=HealthKind.HTTP, path="/absent")
+    assert (result.ok, result.message) == (False, "answers 404")
+
+
+def test_nobody_who_listens_is_not_well(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    machine.answers(spec, ok=False, message="connection refused")
+    for kind in (HealthKind.HTTP, HealthKind.TCP):
+        result = machine.probe(spec, kind=kind)
+        assert (result.ok, result.message) == (False, "connection refused")
+
+
+def test_a_command_that_fails_tells_its_last_line(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    machine.answers(spec, ok=False, message="exit code 3: worse")
+    script = ("busybox", "sh", "-c", "echo bad; echo worse; exit 3")
+    result = machine.probe(spec, kind=HealthKind.EXEC, command=script)
+    assert (result.ok, result.message) == (False, "exit code 3: worse")
+
+
+def test_a_command_over_its_time_is_not_well(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    machine.answers(spec, ok=False, message="no answer within 0.5 s")
+    result = machine.probe(
+        spec,
+        kind=HealthKind.EXEC,
+        command=("busybox", "sleep", "77"),
+        timeout=0.5,
+    )
+    assert (result.ok, result.message) == (False, "no answer within 0.5 s")
+
+
+@pytest.mark.parametrize("kind", list(HealthKind))
+def test_a_container_that_does_not_run_is_not_well(machine, kind):
+    spec = machine.spec()
+    machine.running(spec)
+    seen = machine.see(spec)
+    machine.driver.stop(seen.ref, 0)
+    assert not machine.probe(spec, kind=kind, command=("busybox", "true")).ok
+    machine.driver.remove(seen.ref)
+    check = {"kind": kind, "command": ("busybox", "true")}
+    machine.see = lambda _: seen  # as a prober that was told before it went
+    assert not machine.probe(spec, **check).ok
+
+
+# --- logs ------------------------------------------------------------------------------------
+
+
+def test_logs_are_lines(machine):
+    spec = machine.printing("one", "two ü", "three")
+    machine.running(spec)
+    assert machine.becomes(spec, EXITED)
+    read = list(machine.driver.logs(spec.container_name, tail=None, follow=False))
+    assert read == ["one", "two ü", "three"]
+    assert list(machine.driver.logs(spec.container_name, tail=2, follow=False)) == read[1:]
+    assert list(machine.driver.logs(spec.container_name, tail=0, follow=False)) == []
+
+
+def test_logs_that_are_followed_end_with_the_container(machine):
+    spec = machine.printing("one", "two")
+    machine.running(spec)
+    found = []
+    reader = threading.Thread(
+        target=lambda: found.extend(
+            machine.driver.logs(spec.container_name, tail=None, follow=True),
+        ),
+    )
+    reader.start()
+    reader.join(15)
+    assert not reader.is_alive()
+    assert found == ["one", "two"]
+
+
+def test_logs_that_are_followed_come_as_they_are_printed(machine):
+    spec = machine.printing("one", "two", then_ends=False)
+    machine.running(spec)
+    lines = machine.driver.logs(spec.container_name, tail=None, follow=True)
+    assert [next(lines), next(lines)] == ["one", "two"]
+    assert machine.state(spec) is RUNNING
+    lines.close()
+
+
+def test_logs_of_what_is_gone_are_a_conflict(machine):
+    with pytest.raises(DriverConflict, match="gone"):
+        list(machine.driver.logs("nothing-of-that-name", tail=None, follow=False))
+
+
+# --- subscribe -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wakes(machine):
+    """Wake-ups of a subscription that is at rest."""
+    heard = Wakes()
+    subscription = machine.driver.subscribe(heard)
+    heard.quiet()
+    yield heard
+    subscription.close()
+
+
+def test_a_start_wakes(machine, wakes):
+    spec = machine.spec()
+    machine.driver.create(spec)
+    wakes.quiet()
+    machine.driver.start(spec.container_name)
+    assert wakes.came()
+
+
+def test_the_end_of_a_process_wakes(machine, wakes):
+    spec = machine.spec()
+    machine.running(spec)
+    wakes.quiet()
+    machine.kill(spec)
+    assert wakes.came()
+
+
+def test_a_removal_by_hand_wakes(machine, wakes):
+    spec = machine.spec()
+    machine.running(spec)
+    wakes.quiet()
+    machine.remove_by_hand(spec)
+    assert wakes.came()
+
+
+def test_no_wake_up_comes_after_close(machine):
+    heard = Wakes()
+    subscription = machine.driver.subscribe(heard)
+    spec = machine.spec()
+    machine.running(spec)
+    assert heard.came()
+    subscription.close()
+    heard.moments.clear()
+    machine.kill(spec)
+    machine.driver.remove(spec.container_name)
+    assert not heard.came(0.4)
+    subscription.close()
+
+
+# --- all at once, and nobody there -----------------------------------------------------------
+
+
+def test_verbs_at_the_same_time(machine):
+    specs = [networked(machine, machine.spec, name=f"c{number}") for number in range(6)]
+
+    def live(spec):
+        for _ in range(2):
+            machine.driver.create(spec)
+            machine.driver.start(spec.container_name)
+            machine.driver.observe()
+            machine.driver.ensure_network(machine.network)
+            machine.driver.stop(spec.container_name, 0)
+        machine.driver.start(spec.container_name)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(live, specs))
+        assert {machine.state(spec) for spec in specs} == {RUNNING}
+        list(pool.map(lambda spec: machine.driver.remove(spec.container_name), specs))
+    assert machine.driver.observe().containers == ()
+
+
+def test_the_same_verb_at_the_same_time(machine):
+    spec = machine.spec()
+
+    def attempt(verb, *arguments):
+        try:
+            verb(*arguments)
+        except DriverConflict:
+            return "conflict"
+        return "done"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert "done" in pool.map(lambda _: attempt(machine.driver.create, spec), range(4))
+        name = spec.container_name
+        assert set(pool.map(lambda _: attempt(machine.driver.start, name), range(4))) == {"done"}
+        assert machine.state(spec) is RUNNING
+        assert set(pool.map(lambda _: attempt(machine.driver.remove, name), range(4))) == {"done"}
+    assert machine.see(spec) is None
+
+
+def test_an_engine_that_is_gone_is_unavailable_and_comes_back(frail_machine):
+    machine = frail_machine
+    spec = machine.spec()
+    before = machine.running(spec)
+    machine.end_service()
+    for verb in (
+        machine.driver.observe,
+        lambda: machine.driver.prepare_image(spec, lambda _: None),
+        lambda: machine.driver.ensure_network(machine.network),
+        lambda: machine.driver.ensure_volume(machine.volume),
+        lambda: machine.driver.create(spec),
+        lambda: machine.driver.start(spec.container_name),
+        lambda: machine.driver.stop(spec.container_name, 1),
+        lambda: machine.driver.remove(spec.container_name),
+        lambda: machine.driver.remove_network(machine.network.name),
+        lambda: list(machine.driver.logs(spec.container_name, tail=1, follow=False)),
+    ):
+        with pytest.raises(DriverUnavailable, match=r"^cannot "):
+            verb()
+    machine.begin_service()
+    assert machine.see(spec) == before
+
+
+def test_an_engine_that_comes_back_wakes(frail_machine):
+    machine = frail_machine
+    heard = Wakes()
+    subscription = machine.driver.subscribe(heard)
+    heard.quiet()
+    machine.end_service()
+    machine.begin_service()
+    assert heard.came(15)
+    heard.quiet(1.0)
+    machine.driver.create(machine.spec())
+    assert heard.came()
+    subscription.close()

@@ -1,0 +1,394 @@
+"""What only a real Podman can show: that what was asked for really holds, and odd leftovers."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from contract.machines import PORT, PodmanMachine, Wakes, podman, until
+
+from reconciler.drivers.podman.driver import Hooks, PodmanDriver, Settings
+from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
+from reconciler.model.desired import (
+    HealthKind,
+    MountKind,
+    MountSpec,
+    NetworkPolicy,
+    PortSpec,
+    Resources,
+)
+from reconciler.model.observed import ContainerState
+
+pytestmark = pytest.mark.podman
+
+
+@pytest.fixture
+def machine(busybox_image, podman_socket, tmp_path):
+    made = PodmanMachine(busybox_image, tmp_path, podman_socket)
+    yield made
+    made.close()
+
+
+def inside(spec, *command):
+    return podman("exec", spec.container_name, "busybox", *command).strip()
+
+
+def cgroup(pid, controller):
+    """Where a process's control group is, in either version."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            return Path("/sys/fs/cgroup", controller, path.lstrip("/"))
+        if not controllers:
+            unified = Path("/sys/fs/cgroup", path.lstrip("/"))
+    return unified
+
+
+def figure(directory, *names):
+    return next((directory / n).read_text().strip() for n in names if (directory / n).exists())
+
+
+# --- what is asked for holds -----------------------------------------------------------------
+
+
+def test_limits_are_those_of_the_kernel(machine):
+    limits = Resources(cpu=0.25, memory=64 << 20, memory_reservation=32 << 20, pids=33)
+    seen = machine.running(machine.spec(resources=limits))
+    memory = cgroup(seen.pid, "memory")
+    assert figure(memory, "memory.max", "memory.limit_in_bytes") == str(64 << 20)
+    assert figure(memory, "memory.low", "memory.soft_limit_in_bytes") == str(32 << 20)
+    assert figure(cgroup(seen.pid, "pids"), "pids.max") == "33"
+    cpu = figure(cgroup(seen.pid, "cpu"), "cpu.max", "cpu.cfs_quota_us")
+    assert cpu.split()[0] == "25000"
+
+
+def test_capabilities_are_dropped_and_only_the_named_come_back(machine):
+    plain = machine.running(machine.spec())
+    named = machine.running(machine.spec("named", capabilities=("NET_BIND_SERVICE",)))
+
+    def status(pid, key):
+        text = Path(f"/proc/{pid}/status").read_text()
+        return next(
+            v.strip() for k, _, v in (x.partition(":") for x in text.splitlines()) if k == key
+        )
+
+    assert int(status(plain.pid, "CapEff"), 16) == 0
+    assert int(status(plain.pid, "CapBnd"), 16) == 0
+    assert int(status(named.pid, "CapEff"), 16) == 1 << 10
+    assert status(plain.pid, "NoNewPrivs") == "1"
+
+
+def test_a_read_only_root_has_its_writable_places(machine):
+    spec = machine.spec(readonly_root=True)
+    machine.running(spec)
+    for place in ("/tmp", "/run", "/var/tmp"):
+        inside(spec, "touch", f"{place}/x")
+    with pytest.raises(AssertionError, match="Read-only"):
+        inside(spec, "touch", "/x")
+
+
+def test_a_tmpfs_has_its_size(machine):
+    mount = MountSpec(MountKind.TMPFS, "", "/scratch", ("mode=1777",), 1 << 20)
+    spec = machine.spec(mounts=(mount,))
+    machine.running(spec)
+    with pytest.raises(AssertionError, match="No space"):
+        inside(spec, "dd", "if=/dev/zero", "of=/scratch/x", "bs=1024", "count=2048")
+
+
+def test_user_directory_hostname_environment_and_signal_are_those_asked_for(machine):
+    text = "trap 'exit 7' USR1; while true; do busybox sleep 0.05; done"
+    spec = machine.script(
+        text,
+        user="1234:5678",
+        working_dir="/bin",
+        hostname="näme".encode("ascii", "ignore").decode(),
+        environment=(("GREETING", "grüß \"dich\"\n'x'"),),
+        stop_signal="SIGUSR1",
+        init=False,
+    )
+    machine.running(spec)
+    assert inside(spec, "id", "-u") == "1234"
+    assert inside(spec, "id", "-g") == "5678"
+    assert inside(spec, "pwd") == "/bin"
+    assert inside(spec, "hostname") == "nme"
+    assert inside(spec, "sh", "-c", 'echo "$GREETING"') == "grüß \"dich\"\n'x'"
+    until(lambda: False, 0.3)
+    machine.driver.stop(spec.container_name, 8)
+    assert machine.see(spec).exit_code == 7
+
+
+def test_entrypoint_and_command_are_kept_apart(machine):
+    spec = machine.spec(entrypoint=("busybox", "echo"), command=("a b", "$c"))
+    machine.running(spec)
+    assert machine.becomes(spec, ContainerState.EXITED)
+    assert list(machine.driver.logs(spec.container_name, tail=None, follow=False)) == ["a b $c"]
+
+
+def test_podman_neither_restarts_nor_checks_nor_keeps_endless_logs(machine):
+    spec = machine.spec()
+    machine.made(spec)
+    inspected = machine.inspect(spec.container_name)
+    assert inspected["HostConfig"]["RestartPolicy"]["Name"] in {"", "no"}
+    assert inspected["Config"].get("Healthcheck", {}).get("Test") in (None, ["NONE"])
+    assert inspected["HostConfig"]["LogConfig"]["Size"] == "10.49MB"
+    assert inspected["HostConfig"]["CgroupMode"] == "private"
+
+
+def test_ports_are_bound_where_they_were_asked_for(machine):
+    machine.driver.ensure_network(machine.network)
+    ports = (PortSpec(28432, PORT),)
+    spec = machine.serving(network=machine.network.name, ports=ports)
+    machine.running(spec)
+    assert until(lambda: machine.probe(spec).ok)
+    with socket.create_connection(("127.0.0.1", 28432), 5) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert b"200" in connection.recv(100)
+    bindings = machine.inspect(spec.container_name)["HostConfig"]["PortBindings"]
+    assert bindings[f"{PORT}/tcp"] == [{"HostIp": "127.0.0.1", "HostPort": "28432"}]
+
+
+def test_containers_of_an_app_find_each_other_by_every_name(machine):
+    machine.driver.ensure_network(machine.network)
+    net = {"network": machine.network.name}
+    machine.running(machine.serving("web", aliases=("www",), hostname="front", **net))
+    client = machine.spec("client", **net)
+    machine.running(client)
+    for name in ("web", "www", "front"):
+        got = until(lambda name=name: _fetched(client, f"http://{name}:{PORT}/index.html"))
+        assert got == "well"
+
+
+def _fetched(spec, url):
+    try:
+        return inside(spec, "timeout", "2", "busybox", "wget", "-q", "-O", "-", url)
+    except AssertionError:
+        return ""
+
+
+def test_the_apps_network_is_isolated_and_has_its_interface(machine):
+    machine.driver.ensure_network(machine.network)
+    network = json.loads(podman("network", "inspect", machine.network.name))[0]
+    assert network["dns_enabled"] is True
+    assert network["options"]["isolate"] == "true"
+    assert network["network_interface"] == machine.network.interface
+
+
+def test_the_hosts_network_is_probed_without_entering_anything(machine):
+    spec = machine.spec(network_policy=NetworkPolicy.HOST, hostname="host-one")
+    machine.running(spec)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert machine.probe(spec, port=server.getsockname()[1]).ok
+
+
+def test_a_command_over_its_time_is_ended(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    command = ("busybox", "sleep", "4321")
+    assert not machine.probe(spec, kind=HealthKind.EXEC, command=command, timeout=0.5).ok
+    assert until(lambda: "4321" not in inside(spec, "ps"), 5), inside(spec, "ps")
+
+
+# --- host paths ------------------------------------------------------------------------------
+
+
+def test_a_host_path_of_the_app_is_made_and_another_is_refused(machine, tmp_path):
+    own = tmp_path / "notes" / "files" / "deep"
+    spec = machine.spec(mounts=(MountSpec(MountKind.BIND, str(own), "/files"),))
+    machine.running(spec)
+    inside(spec, "touch", "/files/x")
+    assert (own / "x").exists()
+    assert own.stat().st_mode & 0o777 == 0o755
+    for source in (tmp_path / "other" / "x", tmp_path / "notes" / ".." / "other"):
+        bad = machine.spec("bad", mounts=(MountSpec(MountKind.BIND, str(source), "/x"),))
+        with pytest.raises(DriverRejected, match="is not there"):
+            machine.driver.create(bad)
+        assert not source.resolve().exists()
+
+
+def test_a_link_does_not_lead_out_of_the_apps_directory(machine, tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "link").symlink_to(tmp_path / "elsewhere")
+    source = str(tmp_path / "notes" / "link" / "x")
+    spec = machine.spec(mounts=(MountSpec(MountKind.BIND, source, "/x"),))
+    with pytest.raises(DriverRejected, match="is not there"):
+        machine.driver.create(spec)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+# --- processes -------------------------------------------------------------------------------
+
+
+def test_podman_says_running_for_ever_and_we_say_lost(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    machine.lose(spec)
+    assert machine.becomes(spec, ContainerState.LOST)
+    assert machine.inspect(spec.container_name)["State"]["Status"] == "running"
+    machine.driver.stop(spec.container_name, 5)
+    machine.driver.remove(spec.container_name)
+    assert machine.state(spec) is None
+
+
+def test_a_container_without_conmon_runs_on_and_is_running(machine):
+    spec = machine.spec()
+    machine.running(spec)
+    os.kill(machine.inspect(spec.container_name)["State"]["ConmonPid"], signal.SIGKILL)
+    until(lambda: False, 0.2)
+    assert machine.state(spec) is ContainerState.RUNNING
+
+
+def test_an_ordinary_end_is_never_taken_for_a_loss(machine):
+    specs = [machine.spec(f"c{number}") for number in range(8)]
+    for spec in specs:
+        machine.running(spec)
+    states = set()
+    for spec in specs:
+        machine.kill(spec)
+        while (state := machine.state(spec)) is not ContainerState.EXITED:
+            states.add(state)
+    assert states <= {ContainerState.RUNNING, ContainerState.ENDING}
+
+
+def test_the_end_of_a_process_wakes_at_once(machine):
+    spec = machine.spec()
+    heard = Wakes()
+    subscription = machine.driver.subscribe(heard)
+    delays = []
+    for _ in range(3):
+        machine.running(spec)
+        pid = machine.see(spec).pid
+        heard.quiet()
+        began = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        assert heard.came()
+        delays.append(heard.moments[0] - began)
+        assert machine.becomes(spec, ContainerState.EXITED)
+    subscription.close()
+    assert min(delays) < 0.05
+
+
+# --- leftovers -------------------------------------------------------------------------------
+
+
+def test_a_container_of_which_only_the_storage_is_left_is_replaced(machine):
+    """As a service leaves it that is killed before it wrote the container down."""
+    spec = machine.spec()
+    root = Path(podman("info", "--format", "{{.Store.GraphRoot}}").strip())
+    machine.driver.create(spec)
+    saved = [root / "overlay-containers", root / "overlay-layers", root / "overlay"]
+    subprocess.run(["cp", "-a", *saved, machine.directory], check=True)
+    machine.driver.remove(spec.container_name)
+    copies = [machine.directory / directory.name for directory in saved]
+    subprocess.run(["cp", "-a", *copies, root], check=True)
+    assert machine.see(spec) is None
+    assert spec.container_name in podman("ps", "-a", "--external", "--format", "{{.Names}}")
+    machine.driver.create(spec)
+    machine.driver.start(spec.container_name)
+    assert machine.state(spec) is ContainerState.RUNNING
+
+
+def test_an_initialised_container_is_started(machine):
+    spec = machine.spec()
+    machine.driver.create(spec)
+    podman("init", spec.container_name)
+    assert machine.state(spec) is ContainerState.CREATED
+    machine.driver.start(spec.container_name)
+    assert machine.state(spec) is ContainerState.RUNNING
+
+
+def test_a_half_made_one_that_is_started_is_cleared_away_for_the_next_try(machine):
+    spec = machine.spec()
+    machine.half_make(spec)
+    with pytest.raises(DriverConflict, match="half-made"):
+        machine.driver.start(spec.container_name)
+    assert machine.see(spec) is None
+
+
+def test_what_a_killed_service_leaves_can_always_be_put_right(busybox_image, tmp_path):
+    machine = PodmanMachine(busybox_image, tmp_path)
+    specs = [machine.spec(f"c{number}") for number in range(4)]
+    try:
+        for round_ in range(3):
+            began = subprocess.Popen(
+                ["sh", "-c", f"sleep 0.0{3 + round_ * 4}; kill -9 {machine.process.pid}"],
+            )
+            for spec in specs:
+                _ignoring_outage(machine.driver.create, spec)
+                _ignoring_outage(machine.driver.start, spec.container_name)
+            began.wait(10)
+            machine.process.wait(10)
+            machine.begin_service()
+        for spec in specs:
+            assert until(lambda spec=spec: _put_right(machine, spec))
+    finally:
+        machine.close()
+
+
+def _ignoring_outage(verb, *arguments):
+    try:
+        verb(*arguments)
+    except (DriverUnavailable, DriverConflict, DriverRejected):
+        return
+
+
+def _put_right(machine, spec):
+    try:
+        machine.driver.create(spec)
+        machine.driver.start(spec.container_name)
+    except DriverConflict:
+        return False
+    return machine.state(spec) is ContainerState.RUNNING
+
+
+# --- words and measurements ------------------------------------------------------------------
+
+
+def test_a_pull_that_fails_is_told_in_words_without_addresses(machine):
+    spec = machine.spec(image="localhost:1/nobody/there:1")
+    with pytest.raises(DriverRejected) as caught:
+        machine.driver.prepare_image(spec, lambda _: None)
+    message = str(caught.value)
+    assert message.startswith("cannot pull localhost:1/nobody/there:1: ")
+    assert "connection refused" in message
+    assert "127.0.0.1" not in message
+
+
+def test_a_program_that_is_not_there_is_named_at_start(machine):
+    spec = machine.spec(command=("/no/such/program",))
+    machine.driver.create(spec)
+    with pytest.raises(DriverRejected, match="/no/such/program"):
+        machine.driver.start(spec.container_name)
+
+
+def test_values_of_the_environment_stay_out_of_messages(machine):
+    secret = "correct-horse-battery"
+    spec = machine.spec(environment=(("KEY", secret),), user=f"no:{secret}:x", hostname=secret)
+    spec = replace(spec, image=f"localhost/{secret}:1")
+    with pytest.raises(DriverRejected) as caught:
+        machine.driver.create(spec)
+    assert secret not in str(caught.value)
+
+
+def test_every_call_is_measured(busybox_image, podman_socket, tmp_path):
+    machine = PodmanMachine(busybox_image, tmp_path, podman_socket)
+    calls = []
+    hooks = Hooks(observe_call=lambda *call: calls.append(call))
+    driver = PodmanDriver(
+        machine.instance, podman_socket, settings=Settings(data_dir=tmp_path), hooks=hooks
+    )
+    driver.observe()
+    with pytest.raises(DriverRejected):
+        driver.create(machine.spec(image="localhost/nowhere:1"))
+    assert [(kind, ok) for kind, _, ok in calls] == [
+        ("list_containers", True),
+        ("list_networks", True),
+        ("list_containers", True),
+        ("create_container", False),
+    ]
+    assert all(0 < seconds < 10 for _, seconds, _ in calls)
+    machine.close()
