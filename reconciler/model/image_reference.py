@@ -106,9 +106,7 @@ def _check_characters(text: str) -> None:
 
 def _split_registry(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
-    looks_like_host = (
-        "." in first or ":" in first or first == "localhost" or first != first.lower()
-    )
+    looks_like_host = "." in first or ":" in first or first == "localhost"
     if slash and looks_like_host:
         return first, rest
     return "", name

@@ -5,7 +5,7 @@ The models say what is wrong; this module says where, by looking their paths up 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from pydantic import ValidationError
@@ -20,7 +20,7 @@ from reconciler.model.manifest.complaint import (
 from reconciler.model.manifest.document import KINDS, Document
 from reconciler.model.manifest.names import APP_ID
 from reconciler.model.origin import Origin, Problem
-from reconciler.sources.yaml_documents import Node, Position, parse
+from reconciler.sources.yaml_documents import MAX_PROBLEMS, Node, Position, parse
 
 _NO_DOCUMENT: Final = "cannot tell what this document is"
 _ROOTS: Final = "a document begins with `app:`, `install:` or `suspend:`"
@@ -45,7 +45,11 @@ def load_documents(text: bytes, file: str) -> Loaded:
             documents.append(found)
         else:
             problems += found
-    return Loaded(tuple(documents), tuple(sorted(dict.fromkeys(problems), key=_in_file_order)))
+    problems = sorted(dict.fromkeys(problems), key=_in_file_order)
+    if len(problems) > MAX_PROBLEMS:
+        more = f"cannot tell all that is wrong: {len(problems) - MAX_PROBLEMS} problems follow"
+        problems[MAX_PROBLEMS:] = [replace(problems[MAX_PROBLEMS], message=more, hint="")]
+    return Loaded(tuple(documents), tuple(problems))
 
 
 def _in_file_order(problem: Problem) -> tuple[Origin, str]:
@@ -125,26 +129,18 @@ def _problem(node: Node, file: str, complaint: Complaint, app: str | None = None
 def _place(node: Node, complaint: Complaint) -> Position:
     """Return where a person has to look: the key, the value, or the nearest thing around it."""
     path: Path = complaint.path
-    if path in node.positions and not complaint.at_key and not _is_collection(node.data, path):
-        return node.positions[path]
-    while path:
-        place = node.key_positions.get(path) or node.positions.get(path)
-        if place is not None:
-            return place
+    while path and path not in node.positions:
         path = path[:-1]
-    return node.positions[()]
+    key = node.key_positions.get(path)
+    if key is not None and (complaint.at_key or not _is_text(node.data, path)):
+        return key
+    return node.positions[path]
 
 
-def _is_collection(data: object, path: Path) -> bool:
+def _is_text(data: object, path: Path) -> bool:
     for step in path:
-        match data:
-            case dict():
-                data = cast("dict[str | int, object]", data)[step]
-            case list() if isinstance(step, int):
-                data = cast("list[object]", data)[step]
-            case _:
-                return False
-    return isinstance(data, dict | list)
+        data = cast("dict[str | int, object]", data)[step]  # or a list: both are asked alike
+    return isinstance(data, str)
 
 
 def _dotted(path: Path) -> str:

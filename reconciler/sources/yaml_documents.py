@@ -23,6 +23,7 @@ MAX_NODES: Final = 20_000
 MAX_DEPTH: Final = 64
 MAX_DOCUMENTS: Final = 256
 MAX_SYNTAX_ERRORS: Final = 16
+MAX_PROBLEMS: Final = 100
 
 Position = tuple[int, int]
 
@@ -261,6 +262,8 @@ class _Reader:
 
     def _tell(self, event: yaml.Event, message: str, hint: str = "") -> None:
         self._add(self._place(event), message, hint)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise _TooMuchError
 
     def _stop(self, event: yaml.Event, message: str) -> NoReturn:
         self._tell(event, message, "divide it, or write less")

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from reconciler.model.manifest.complaint import did_you_mean, refusal, shown
+from reconciler.model.manifest.complaint import nearest, refusal, shown
 from reconciler.model.manifest.scalars import read_text
 
 APP_ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -77,10 +77,9 @@ def read_signal(value: object) -> str:
     name = text.upper().removeprefix("SIG")
     if name in _SIGNALS or _REALTIME_SIGNAL.fullmatch(name):
         return f"SIG{name}"
-    hint = did_you_mean(f"SIG{name}", [f"SIG{signal}" for signal in _SIGNALS])
-    raise refusal(
-        f"{shown(text)} is not the name of a signal", hint or "write for example SIGTERM"
-    )
+    guess = nearest(name, _SIGNALS) if name.isalpha() else None
+    hint = f"did you mean `SIG{guess}`?" if guess else "write for example SIGTERM"
+    raise refusal(f"{shown(text)} is not the name of a signal", hint)
 
 
 def read_line(value: object) -> str:

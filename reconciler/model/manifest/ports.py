@@ -14,7 +14,7 @@ from reconciler.model.manifest.scalars import read_text
 from reconciler.model.manifest.values import Address, PortNumber
 
 _SHORT: Final = re.compile(
-    r"(?:(?P<bind>[0-9.]+|\[[0-9a-fA-F:]+\]):)?(?:(?P<host>[0-9]+):)?(?P<container>[0-9]+)"
+    r"(?:(?P<bind>[0-9]+(?:\.[0-9]+)+|\[[0-9a-fA-F:]+\]):)?(?:(?P<host>[0-9]+):)?(?P<container>[0-9]+)"
     r"(?:/(?P<protocol>[a-z]+))?",
 )
 _ALL_ADDRESSES: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not listened on
