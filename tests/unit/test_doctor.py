@@ -86,6 +86,7 @@ def test_a_healthy_server_has_nothing_to_do():
         ({"root": False}, {}, "note", "firewall", "A user cannot filter", ""),
         ({"root": False}, {"newuidmap": False}, "problem", "user ids", "newuidmap", "uidmap"),
         ({"root": False}, {"subordinate_ids": 0}, "problem", "user ids", "0 sub", "--add-subuids"),
+        ({"root": False}, {"tun": False}, "problem", "network", "/dev/net/tun", "chmod"),
         ({}, {"storage_driver": "vfs"}, "note", "storage", "full copy", "overlay"),
         ({}, {"storage_driver": ""}, "problem", "storage", "does not say", "podman info"),
         ({}, {"watches": 10}, "note", "file watching", "Few", "fs.inotify.max_user_watches=8192"),

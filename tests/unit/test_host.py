@@ -50,7 +50,6 @@ def rendered(host, *base):
         (replace(SERVER, cgroups=Cgroups.V1), "crun works on plain version 1"),
         (replace(SERVER, udevd=False), "udevd is no business of containers.conf"),
         (replace(SERVER, root=False, sys_resource=False), "Podman lowers a user's limits itself"),
-        (replace(SERVER, root=False, cgroups=Cgroups.HYBRID), "a user's crun takes no part in it"),
     ],
 )
 def test_nothing_is_written_where_nothing_is_needed(host, reason):
@@ -69,6 +68,10 @@ WITHOUT_SYSTEMD = {
         ({"systemd": False}, WITHOUT_SYSTEMD),
         ({"systemd": False, "root": False, "sys_resource": False}, WITHOUT_SYSTEMD),
         ({"cgroups": Cgroups.HYBRID}, {"containers": {}, "engine": {"runtime": "runc"}}),
+        (
+            {"cgroups": Cgroups.HYBRID, "root": False},
+            {"containers": {}, "engine": {"runtime": "runc"}},
+        ),
         (
             {"sys_resource": False, "hard_files": 20000, "hard_processes": 96365},
             {

@@ -84,7 +84,7 @@ def _api(_: Host, facts: Examination) -> Iterator[Finding]:
 
 def _runtime(host: Host, _: Examination) -> Iterator[Finding]:
     present = [name for name in ("crun", "runc") if name in host.versions]
-    if host.root and host.cgroups is Cgroups.HYBRID and "runc" not in present:
+    if host.cgroups is Cgroups.HYBRID and "runc" not in present:
         yield _problem(
             "runtime",
             "crun refuses this machine's control groups, and runc, which takes them, is missing.",
@@ -187,6 +187,12 @@ def _rootless(host: Host, facts: Examination) -> Iterator[Finding]:
         )
     else:
         yield _ok("user ids", f"{facts.subordinate_ids} subordinate user ids are set aside.")
+    if not facts.tun:
+        yield _problem(
+            "network",
+            "This user may not open /dev/net/tun: containers with a network do not start.",
+            "sudo chmod 666 /dev/net/tun",
+        )
 
 
 def _storage(host: Host, facts: Examination) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ class Examination:
     static_busybox: bool = True
     subordinate_ids: int = ENOUGH_IDS
     newuidmap: bool = True
+    tun: bool = True
     watches: int = ENOUGH_WATCHES
     instances: int = ENOUGH_INSTANCES
 
@@ -54,6 +55,7 @@ def examine(
         static_busybox=_static_busybox(environment),
         subordinate_ids=min(_subordinate_ids("/etc/subuid"), _subordinate_ids("/etc/subgid")),
         newuidmap=_in_path("newuidmap", environment),
+        tun=os.access("/dev/net/tun", os.R_OK | os.W_OK),
         watches=_figure("/proc/sys/fs/inotify/max_user_watches"),
         instances=_figure("/proc/sys/fs/inotify/max_user_instances"),
     )

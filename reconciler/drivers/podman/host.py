@@ -166,7 +166,7 @@ def tool_path(tool: str) -> str:
 
 
 def _needs_settings(host: Host) -> bool:
-    odd_cgroups = host.root and host.cgroups is Cgroups.HYBRID
+    odd_cgroups = host.cgroups is Cgroups.HYBRID
     return not host.systemd or odd_cgroups or (host.root and not host.sys_resource)
 
 
@@ -179,7 +179,7 @@ def _settings(host: Host, base: Mapping[str, object]) -> dict[str, dict[str, obj
         engine["events_logger"] = "file"
         # Each exec through the API leaves two conmon processes for this long, else 300 s.
         engine["exit_command_delay"] = 5
-    if host.root and host.cgroups is Cgroups.HYBRID:
+    if host.cgroups is Cgroups.HYBRID:
         engine["runtime"] = "runc"
     if host.root and not host.sys_resource:
         files = min(host.hard_files, MOST_FILES)
