@@ -75,7 +75,9 @@ def load_settings(
             values[name] = flags[name]
             places[name] = "--" + name.replace("_", "-")
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
+        # Instances that share a state directory still never see each other.
+        return settings.model_copy(update={"state_dir": settings.state_dir / settings.instance})
     except ValidationError as error:
         raise ConfigurationError(_told(error, places)) from error
 

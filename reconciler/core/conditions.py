@@ -197,6 +197,7 @@ def _container_status(seen: ObservedContainer, health: HealthState) -> Container
         started_at=seen.started_at,
         health=health,
         exit_code=seen.exit_code,
+        pid=seen.pid,
     )
 
 

@@ -8,7 +8,7 @@ default are left out, so that a later version may add fields without recreating 
 import hashlib
 import json
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any
+from typing import Any, cast
 
 from reconciler.model.desired import AppSpec, ContainerSpec
 
@@ -65,5 +65,5 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any value that a spec is made o
             if f.default is MISSING or getattr(value, f.name) != f.default
         }
     if isinstance(value, tuple):
-        return [_plain(v) for v in value]
+        return [_plain(v) for v in cast("tuple[object, ...]", value)]
     return value

@@ -205,7 +205,8 @@ def _problems(
     """Return everything a person should mend, once, sorted by place."""
     found = {*snapshot.problems, *resolved.broken.values()}
     found |= {p for app, p in known.broken.items() if app in resolved.broken}
-    if not catalogue.complete:
+    wanted = (*snapshot.documents, *snapshot.last_good)
+    if not catalogue.complete and any(isinstance(d.manifest, InstallManifest) for d in wanted):
         found |= set(catalogue.problems)
     found |= {
         Problem(

@@ -39,6 +39,7 @@ class ContainerStatus:
     started_at: datetime | None
     health: HealthState
     exit_code: int | None = None
+    pid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,7 @@ def _container_document(container: ContainerStatus) -> Json:
         "started_at": _optional(container.started_at),
         "health": str(container.health),
         "exit_code": container.exit_code,
+        "pid": container.pid,
     }
 
 
@@ -166,6 +167,7 @@ def _container(told: Mapping[str, Any]) -> ContainerStatus:
         started_at=_moment(told.get("started_at")),
         health=HealthState(told.get("health") or HealthState.NONE),
         exit_code=None if code is None else int(code),
+        pid=int(told.get("pid") or 0),
     )
 
 

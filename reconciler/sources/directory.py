@@ -53,14 +53,16 @@ class DirectorySource:
         *,
         wanted: Wanted = is_manifest,
         last_good: LastGood | None = None,
-        settle: float = SETTLE_SECONDS,
+        settle: float | None = None,
+        deep: bool = True,
     ) -> None:
         self._root = root
         self._clock = clock
         self._wanted = wanted
         self._last_good = last_good or LastGood(None)
-        self._settle = settle
-        self._vanish = VANISH_SECONDS if settle else 0.0
+        self._settle = SETTLE_SECONDS if settle is None else settle
+        self._vanish = VANISH_SECONDS if self._settle else 0.0
+        self._deep = deep
         self._files: dict[str, _File] = {}
         self._hasher = ContextHasher()
         self._quiet_since = clock.monotonic()
@@ -68,7 +70,7 @@ class DirectorySource:
     def read(self) -> Snapshot:
         """Return everything that is there now; see `ports.Source`."""
         try:
-            present = manifests(self._root, self._wanted)
+            present = manifests(self._root, self._wanted, deep=self._deep)
         except OSError as error:
             return self._unreadable(error)
         if len(present) > MAX_FILES:
@@ -169,7 +171,7 @@ class DirectorySource:
         return self._incomplete(f"cannot read {error.filename or self._root}: {why}")
 
     def _incomplete(self, why: str) -> Snapshot:
-        """Hold on to all that was known: the place is unreadable, which is not the same as empty."""
+        """Hold on to all that was known: unreadable is not the same as empty."""
         known = tuple(d for f in self._files.values() for d in f.good or f.loaded.documents)
         return Snapshot(
             problems=(Problem(Origin(str(self._root)), why),),

@@ -7,12 +7,13 @@ from pathlib import Path
 class LastGood:
     """A folder of copies, named after the hash of the file's path."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, writes: bool = True) -> None:
         self._folder = folder
+        self._writes = writes
 
     def save(self, file: str, content: bytes) -> None:
         """Keep `content` as the last good version of `file`; a full disk is no reason to stop."""
-        if self._folder is None:
+        if self._folder is None or not self._writes:
             return
         target = self._path(self._folder, file)
         try:
@@ -36,7 +37,7 @@ class LastGood:
 
     def forget(self, file: str) -> None:
         """Drop the copy of a file that was taken away on purpose."""
-        if self._folder is None:
+        if self._folder is None or not self._writes:
             return
         try:
             self._path(self._folder, file).unlink(missing_ok=True)

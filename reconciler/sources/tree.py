@@ -41,7 +41,7 @@ def is_catalogue_manifest(name: str) -> bool:
     return name in {"manifest.yml", "manifest.yaml"}
 
 
-def manifests(root: Path, wanted: Wanted) -> dict[str, Signature]:
+def manifests(root: Path, wanted: Wanted, *, deep: bool = True) -> dict[str, Signature]:
     """
     Return every wanted file below `root`, by its path relative to it, sorted.
 
@@ -49,7 +49,7 @@ def manifests(root: Path, wanted: Wanted) -> dict[str, Signature]:
     Raises OSError where `root` or a folder in it cannot be read: a part is not the whole.
     """
     found: dict[str, Signature] = {}
-    for path, status in _walk(root, "", set()):
+    for path, status in _walk(root, "", set(), deep=deep):
         if wanted(path.rpartition("/")[2]):
             found[path] = Signature.of(status)
     return dict(sorted(found.items()))
@@ -59,6 +59,8 @@ def _walk(
     root: Path,
     below: str,
     seen: set[tuple[int, int]],
+    *,
+    deep: bool = True,
 ) -> Iterator[tuple[str, os.stat_result]]:
     folder = root / below
     status = folder.stat()
@@ -74,7 +76,7 @@ def _walk(
             except FileNotFoundError:
                 continue  # a link to nothing, or gone in this moment
             path = f"{below}/{entry.name}" if below else entry.name
-            if stat.S_ISDIR(status.st_mode):
+            if stat.S_ISDIR(status.st_mode) and deep:
                 yield from _walk(root, path, seen)
             elif stat.S_ISREG(status.st_mode):
                 yield path, status

@@ -1,0 +1,62 @@
+"""The ports of a reconciler that only looks: no hands, no voice, a memory for probes."""
+
+from collections.abc import Mapping
+
+from reconciler.model.change import Change, Outcome
+from reconciler.model.desired import HealthCheck
+from reconciler.model.health import HealthState, ProbeRecord
+from reconciler.model.observed import ObservedContainer
+from reconciler.model.status import Status
+
+
+class NoLanes:
+    """Implements `ports.Lanes`: begins nothing."""
+
+    def dispatch(self, change: Change) -> bool:
+        """Refuse."""
+        del change
+        return False
+
+    def running(self) -> Mapping[str, Change]:
+        """Return nothing."""
+        return {}
+
+    def progress(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
+    def cancel(self, app: str) -> None:
+        """Do nothing: there is nothing to cancel."""
+
+    def finished(self) -> tuple[Outcome, ...]:
+        """Return nothing."""
+        return ()
+
+
+class RememberedProbes:
+    """Implements `ports.Probes` with what the last loop found, for the same run of a container."""
+
+    def __init__(self, status: Status | None) -> None:
+        containers = [c for app in status.apps for c in app.containers] if status else []
+        self._records = {
+            c.id: ProbeRecord(c.id, c.started_at, c.pid, succeeded=True)
+            for c in containers
+            if c.health is HealthState.HEALTHY
+        }
+
+    def watch(self, targets: Mapping[str, tuple[ObservedContainer, HealthCheck]]) -> None:
+        """Ask nobody."""
+
+    def records(self) -> Mapping[str, ProbeRecord]:
+        """Return who was healthy."""
+        return self._records
+
+
+class NoRecorder:
+    """Implements `ports.Recorder`: tells nobody."""
+
+    def passed(self, status: Status) -> None:
+        """Do nothing."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """Do nothing."""

@@ -1,0 +1,111 @@
+"""
+The composition root: the only module that builds concrete adapters and puts them together.
+
+Heavy imports are inside the functions that need them, so that `archipelago status` stays fast.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler import locking
+from reconciler.clock import SystemClock
+from reconciler.config import Settings, environment
+from reconciler.report import places
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.assembly import Loop
+    from reconciler.drivers.podman.doctor import Finding
+    from reconciler.model.snapshot import Snapshot
+    from reconciler.model.status import Status
+    from reconciler.ports import Driver
+    from reconciler.reconcile import Reconciler
+
+
+def status_path(settings: Settings) -> Path:
+    """Return the file that a running loop keeps its status in."""
+    return places.status_path(settings.state_dir)
+
+
+def journal_path(settings: Settings) -> Path:
+    """Return the file of events, one JSON object a line."""
+    return places.journal_path(settings.state_dir)
+
+
+def confirmation_path(settings: Settings) -> Path:
+    """Return the file in which the operator's word on removals is kept."""
+    return places.confirmation_path(settings.state_dir)
+
+
+def lock_path(settings: Settings) -> Path:
+    """Return the file that a running loop holds locked."""
+    return places.lock_path(settings.state_dir, settings.instance)
+
+
+def hold_lock(settings: Settings) -> AbstractContextManager[None]:
+    """Be the only loop of this instance; ConfigurationError names who else is."""
+    return locking.hold(lock_path(settings), SystemClock())
+
+
+def lock_holder(settings: Settings) -> str | None:
+    """Return who runs a loop of this instance, or None."""
+    return locking.holder(lock_path(settings))
+
+
+@contextmanager
+def loop(
+    settings: Settings,
+    *,
+    on_status: "Callable[[Status], None] | None" = None,
+    log: bool = True,
+) -> "Generator[Loop]":
+    """Yield a loop of which everything is ready, and take it down again; apps go on running."""
+    from reconciler import assembly
+
+    with ExitStack() as stack:
+        stack.enter_context(hold_lock(settings))
+        yield assembly.loop(stack, settings, on_status=on_status, log=log)
+
+
+@contextmanager
+def reader(settings: Settings) -> "Generator[Reconciler]":
+    """Yield a reconciler that can look and plan, and has no hands."""
+    from reconciler import assembly
+
+    with driver(settings) as (engine, _):
+        yield assembly.reader(settings, engine)
+
+
+@contextmanager
+def driver(settings: Settings) -> "Generator[tuple[Driver, str]]":
+    """Yield the engine and a sentence about it; without a running service, one for this moment."""
+    from reconciler import assembly
+
+    engine = assembly.engine(settings, environment(), brief=True)
+    yield assembly.podman(settings, engine), engine.sentence
+
+
+def findings(settings: Settings) -> "Sequence[Finding]":
+    """Look at this machine, for `archipelago doctor`."""
+    from reconciler.drivers.podman.doctor import diagnose
+    from reconciler.drivers.podman.examination import examine
+
+    variables = environment()
+    return diagnose(*examine(settings.podman, settings.instance, settings.state_dir, variables))
+
+
+def documents(path: Path) -> "Snapshot":
+    """Read manifests for `archipelago validate`: a folder, a catalogue, or one file."""
+    from reconciler.sources.directory import DirectorySource
+    from reconciler.sources.tree import is_catalogue_manifest, is_manifest
+
+    root = path if path.is_dir() else path.parent
+    wanted: Callable[[str], bool] = is_manifest
+    if root != path:
+        wanted = {path.name}.__contains__
+    elif any(path.glob("*/manifest.y*ml")):
+        wanted = is_catalogue_manifest
+    return DirectorySource(root, SystemClock(), wanted=wanted, settle=0, deep=path.is_dir()).read()
