@@ -1,1 +1,1 @@
-"""The command line: one verb a module, one screen each."""
+"""The command line: one verb a module, which imports what is heavy only when it is used."""

@@ -1,0 +1,72 @@
+"""What the verbs that write need to know of the desired directory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.cli.words import unknown_app
+from reconciler.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from reconciler.config import Settings
+    from reconciler.model.snapshot import Snapshot
+
+
+def read(settings: "Settings") -> "Snapshot":
+    """Return all documents; ConfigurationError where the directory itself cannot be read."""
+    from reconciler import wiring
+
+    snapshot = wiring.documents(settings.desired_state)
+    if not snapshot.complete:
+        raise ConfigurationError(
+            f"cannot use the desired state: {snapshot.incomplete_because}; "
+            "name the right folder with --desired-state",
+        )
+    return snapshot
+
+
+def wanted(snapshot: "Snapshot") -> set[str]:
+    """Return the ids of all apps that some document wants."""
+    from reconciler.model.manifest.verbs import SuspendManifest
+
+    found = (d for d in snapshot.documents if not isinstance(d.manifest, SuspendManifest))
+    return {d.app for d in found}
+
+
+def check_wanted(snapshot: "Snapshot", app: str) -> None:
+    """Raise ConfigurationError unless a good document wants the app."""
+    known = wanted(snapshot)
+    if app in known:
+        return
+    for problem in snapshot.problems:
+        if problem.app == app:
+            raise ConfigurationError(
+                f"cannot change {app}: its document cannot be used: {problem}; mend or delete it",
+            )
+    raise ConfigurationError(unknown_app(app, known))
+
+
+def files_of(snapshot: "Snapshot", app: str) -> list[Path]:
+    """Return the files in which the app is spoken of, each once."""
+    return sorted({Path(d.origin.file) for d in snapshot.documents if d.app == app})
+
+
+def suspended_in_install(snapshot: "Snapshot", app: str) -> Iterator[str]:
+    """Yield where an `install:` document says that the app is suspended."""
+    from reconciler.model.manifest.verbs import InstallManifest
+
+    for document in snapshot.documents:
+        manifest = document.manifest
+        if isinstance(manifest, InstallManifest) and document.app == app and manifest.suspend:
+            yield str(document.origin)
+
+
+def commit_notice(root: Path) -> str:
+    """Say, in a git work tree, that the change is not committed yet; empty elsewhere."""
+    here = root.resolve()
+    inside = any((folder / ".git").exists() for folder in (here, *here.parents))
+    return (
+        f"{root} is in a git work tree: commit the change, or it is undone there."
+        if inside
+        else ""
+    )

@@ -1,0 +1,162 @@
+"""Statuses and plans as tables. A text may come from anywhere: it is shown as plain text."""
+
+from datetime import datetime
+
+from rich.console import Console, ConsoleRenderable, Group
+from rich.table import Table
+from rich.text import Text
+
+from reconciler.cli.words import age, counted, plain
+from reconciler.model.change import Action, Plan
+from reconciler.model.health import HealthState
+from reconciler.model.status import AppStatus, ConditionType, Status
+
+Shown = ConsoleRenderable
+
+PIPE_WIDTH = 200  # where nobody looks, lines are for grep
+
+_ACTIONS = {
+    Action.INSTALL: "green",
+    Action.UPDATE: "yellow",
+    Action.START: "green",
+    Action.RESTART: "yellow",
+    Action.STOP: "yellow",
+    Action.REMOVE: "red",
+    Action.HOLD: "magenta",
+    Action.KEEP: "dim",
+}
+_HEALTH = {
+    HealthState.HEALTHY: "green",
+    HealthState.STARTING: "yellow",
+    HealthState.UNHEALTHY: "red",
+    HealthState.NONE: "dim",
+}
+
+
+def console() -> Console:
+    """Return the terminal, or a wide page where there is none."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+
+
+def status_table(status: Status, now: datetime) -> Shown:
+    """Return the apps, then what a person has to mend."""
+    table = _table("APP", "CONDITION", "IMAGE", "HEALTH", "AGE", "MESSAGE")
+    for app in status.apps:
+        table.add_row(
+            Text(app.id),
+            _condition(app),
+            _image(app),
+            Text(app.health, _HEALTH[app.health]),
+            _age(app, now),
+            Text(plain(app.message), overflow="fold"),
+        )
+    parts: list[Shown] = [table if status.apps else Text("No apps.")]
+    return Group(*parts, *_troubles(status))
+
+
+def app_view(app: AppStatus, status: Status, now: datetime) -> Shown:
+    """Return everything that is known of one app."""
+    rows = Table.grid(padding=(0, 2))
+    for name, value in _facts(app, now):
+        rows.add_row(Text(name, "dim"), Text(plain(value), overflow="fold"))
+    conditions = _table("CONDITION", "", "SINCE", "REASON", "MESSAGE")
+    for condition in app.conditions:
+        conditions.add_row(
+            str(condition.type),
+            "yes" if condition.status else "no",
+            age(condition.last_transition, now),
+            condition.reason,
+            Text(plain(condition.message), overflow="fold"),
+        )
+    containers = _table("CONTAINER", "STATE", "HEALTH", "UP", "IMAGE", "ID")
+    for container in app.containers:
+        ended = "" if container.exit_code is None else f" ({container.exit_code})"
+        containers.add_row(
+            container.name,
+            container.state + ("" if container.state == "running" else ended),
+            Text(container.health, _HEALTH[container.health]),
+            age(container.started_at, now) if container.state == "running" else "",
+            Text(plain(container.image)),
+            container.id[:12],
+        )
+    return Group(rows, Text(), conditions, Text(), containers, *_troubles(status, app.id))
+
+
+def plan_table(plan: Plan) -> Shown:
+    """Return every change with its reason, and a count."""
+    table = _table("APP", "ACTION", "REASON", "MESSAGE")
+    for change in plan.changes:
+        table.add_row(
+            Text(change.app),
+            Text(change.action, _ACTIONS[change.action]),
+            str(change.reason),
+            Text(plain(change.message), overflow="fold"),
+        )
+    acting = sum(change.acts for change in plan.changes)
+    held = sum(change.action is Action.HOLD for change in plan.changes)
+    told = f"{counted(acting, 'app')} to change, {held} held, {len(plan.changes)} in all."
+    return Group(table, Text(told)) if plan.changes else Text("No apps, nothing to do.")
+
+
+def live_view(status: Status, now: datetime, line: str) -> Shown:
+    """Return what `run` shows: the table, and a line on the loop itself."""
+    last = status.last_pass
+    told = f"pass {last.number} in {last.duration_seconds * 1000:.0f} ms · {line} · Ctrl-C stops"
+    return Group(status_table(status, now), Text(), Text(told, "dim", overflow="fold"))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        wide = column in {"MESSAGE", "IMAGE", "FOUND", "ADVICE"}
+        table.add_column(column, no_wrap=not wide, overflow="fold")
+    return table
+
+
+def _condition(app: AppStatus) -> Text:
+    """Return the worst that is true: stalled, at work, not ready, ready."""
+    stalled = app.condition(ConditionType.STALLED)
+    working = app.condition(ConditionType.RECONCILING)
+    if stalled and stalled.status:
+        return Text(f"Stalled {app.reason}", "red")
+    if working and working.status:
+        return Text(f"Reconciling {app.reason}", "yellow")
+    if app.ready:
+        return Text("Ready", "green")
+    return Text(f"Not ready {app.reason}", "yellow")
+
+
+def _image(app: AppStatus) -> Text:
+    images = list(dict.fromkeys(c.image for c in app.containers if c.image))
+    return Text(plain("\n".join(images)), overflow="fold")
+
+
+def _age(app: AppStatus, now: datetime) -> str:
+    started = [c.started_at for c in app.containers if c.started_at and c.state == "running"]
+    return age(max(started), now) if started else ""
+
+
+def _facts(app: AppStatus, now: datetime) -> list[tuple[str, str]]:
+    last = f"{app.last_change}, {age(app.last_change_at, now)} ago" if app.last_change else ""
+    message = f": {app.message}" if app.message else ""
+    facts = [
+        ("app", f"{app.id} {app.version}".strip()),
+        ("action", f"{app.action} ({app.reason}){message}"),
+        ("health", str(app.health)),
+        ("digest", app.digest),
+        ("requires", ", ".join(app.requires)),
+        ("last change", last),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _troubles(status: Status, app: str | None = None) -> list[Shown]:
+    """Return, in full, what a person should know; only what concerns `app` where one is named."""
+    problems = [p for p in status.problems if app is None or p.app == app]
+    lines = [Text(plain(str(p)), "red", overflow="fold") for p in problems]
+    if app is None:
+        lines += [Text(plain(n), "yellow", overflow="fold") for n in status.notices]
+    if status.last_pass.error:
+        lines.append(Text(plain(status.last_pass.error), "red", overflow="fold"))
+    return [Text(), *lines] if lines else []

@@ -1,0 +1,74 @@
+"""What is wrong with documents, also with each other and beside the catalogue."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.core.resolve import Platform, resolve
+from reconciler.model.desired import AppSpec
+from reconciler.model.manifest.document import Document
+from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
+from reconciler.model.origin import Problem
+from reconciler.model.snapshot import Snapshot
+from reconciler.report.status_json import problem_document
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was read, what is wrong, and what looks odd."""
+
+    documents: list[Document] = field(default_factory=list[Document])
+    problems: list[Problem] = field(default_factory=list[Problem])
+    warnings: list[Problem] = field(default_factory=list[Problem])
+
+
+def judge(snapshot: Snapshot, known: Snapshot | None, instance: str, verdict: Verdict) -> None:
+    """Add what is wrong with these documents, also with each other and beside the catalogue."""
+    catalogue = known or Snapshot()
+    found = resolve(snapshot, catalogue, Platform(instance))
+    installs = {d.app for d in snapshot.documents if isinstance(d.manifest, InstallManifest)}
+    for problem in found.problems:
+        unchecked = known is None and problem.app in installs and problem not in snapshot.problems
+        alone = "which is not desired" in problem.message
+        (verdict.warnings if unchecked or alone else verdict.problems).append(problem)
+    ids = {d.app for d in (*snapshot.documents, *catalogue.documents)}
+    for spec in found.apps.values():
+        verdict.warnings += _odd(spec, ids)
+
+
+def _odd(spec: AppSpec, known: set[str]) -> Iterator[Problem]:
+    for key in spec.unsupported:
+        message = f"this version cannot carry out `{key}`: the app would be held, not started"
+        yield Problem(spec.origin, message, "", spec.id)
+    for need in spec.requires:
+        if need.app not in known and not need.optional:
+            message = f"needs the app `{need.app}`, which is neither here nor in the catalogue"
+            yield Problem(spec.origin, message, "", spec.id)
+
+
+def verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """Return what `validate --output json` prints."""
+    return {
+        "valid": not verdict.problems,
+        "documents": [
+            {
+                "file": document.origin.file,
+                "line": document.origin.line,
+                "kind": _kind(document),
+                "app": document.app,
+            }
+            for document in verdict.documents
+        ],
+        "problems": [problem_document(p) for p in verdict.problems],
+        "warnings": [problem_document(p) for p in verdict.warnings],
+    }
+
+
+def _kind(document: Document) -> str:
+    match document.manifest:
+        case InstallManifest():
+            return "install"
+        case SuspendManifest():
+            return "suspend"
+        case _:
+            return "app"

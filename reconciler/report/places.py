@@ -1,0 +1,23 @@
+"""Where the files of one instance are, below the state directory."""
+
+from pathlib import Path
+
+
+def lock_path(state_dir: Path, instance: str) -> Path:
+    """Return the file that a running loop has locked."""
+    return state_dir / f"{instance}.lock"
+
+
+def status_path(state_dir: Path) -> Path:
+    """Return the file in which a running loop keeps its status."""
+    return state_dir / "status.json"
+
+
+def journal_path(state_dir: Path) -> Path:
+    """Return the file of events."""
+    return state_dir / "events.jsonl"
+
+
+def confirmation_path(state_dir: Path) -> Path:
+    """Return the file that holds the operator's word on removals."""
+    return state_dir / "confirmed-removals.json"

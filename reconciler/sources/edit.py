@@ -1,0 +1,122 @@
+"""
+Writes what verbs ask for into the desired directory: text cut out, or one small file added.
+
+Everything that is not cut stays as it was, byte for byte; a file is replaced whole, or not at all.
+"""
+
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import ConfigurationError
+from reconciler.model.manifest.app import AppManifest
+from reconciler.model.manifest.document import Document
+from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
+from reconciler.sources.manifests import load_documents
+
+# What YAML takes for the end of a line.
+_LINE = re.compile("[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029]|$)")
+_NOTHING = re.compile(r"\ufeff?\s*(#.*|---\s*(#.*)?|\.\.\.\s*(#.*)?|%.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What was done to a file: `deleted` when nothing was left in it."""
+
+    file: Path
+    deleted: bool = False
+
+
+def cut(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """Return the text without these lines (first and last included, from 1)."""
+    going = {line for first, last in spans for line in range(first, last + 1)}
+    lines = _lines(text)
+    return "".join(line for number, line in enumerate(lines, 1) if number not in going)
+
+
+def holds_nothing(text: str) -> bool:
+    """Say whether only comments, blank lines and document marks are left."""
+    return all(_NOTHING.fullmatch(line.rstrip("\r\n\x85\u2028\u2029")) for line in _lines(text))
+
+
+def remove_app(file: Path, app: str) -> Edit | None:
+    """Cut out of a file every document that wants or suspends the app; None if there is none."""
+    return _cut_out(file, app, (AppManifest, InstallManifest, SuspendManifest))
+
+
+def resume(file: Path, app: str) -> Edit | None:
+    """Cut out of a file every document that does nothing but suspend the app."""
+    return _cut_out(file, app, (SuspendManifest,))
+
+
+def suspend(root: Path, app: str) -> Path:
+    """Write the document that suspends an app, in a file of its own."""
+    file = root / f"{app}.suspend.yml"
+    text = (
+        f"# Keeps {app} stopped. Written by `archipelago suspend {app}`;\n"
+        f"# `archipelago resume {app}` takes this file away.\n"
+        f"suspend:\n  app: {app}\n"
+    )
+    try:
+        if file.exists() and not holds_nothing(file.read_text(encoding="utf-8")):
+            raise ConfigurationError(
+                f"cannot suspend {app}: {file} is there and says something else; "
+                "look into it, and rename or delete it",
+            )
+        _replace(file, text)
+    except OSError as error:
+        raise _refused(file, error) from error
+    return file
+
+
+def _cut_out(file: Path, app: str, kinds: tuple[type, ...]) -> Edit | None:
+    """Read anew, so that what was edited a moment ago is not lost."""
+    try:
+        content = file.read_bytes()
+        documents = _documents(content, file, app, kinds)
+        if not documents:
+            return None
+        rest = cut(content.decode(), [(d.start_line, d.end_line) for d in documents])
+        if holds_nothing(rest):
+            file.unlink()
+            return Edit(file, deleted=True)
+        _replace(file, rest)
+    except OSError as error:
+        raise _refused(file, error) from error
+    return Edit(file)
+
+
+def _documents(
+    content: bytes,
+    file: Path,
+    app: str,
+    kinds: tuple[type, ...],
+) -> list[Document]:
+    loaded = load_documents(content, str(file))
+    return [d for d in loaded.documents if d.app == app and isinstance(d.manifest, kinds)]
+
+
+def _replace(file: Path, text: str) -> None:
+    """A link stays a link: what it points to is replaced. The fresh file's name is hidden."""
+    target = file.resolve()
+    fresh = target.with_name(f".{target.name}.new")
+    try:
+        fresh.write_bytes(text.encode())
+        if target.exists():
+            shutil.copymode(target, fresh)
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _lines(text: str) -> list[str]:
+    return _LINE.findall(text)
+
+
+def _refused(file: Path, error: OSError) -> ConfigurationError:
+    why = (error.strerror or type(error).__name__).lower()
+    return ConfigurationError(
+        f"cannot change {file}: {why}; run this as a user who may write there",
+    )
