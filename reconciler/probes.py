@@ -1,5 +1,5 @@
 """
-Asks running containers how they are, each on its interval, in a bounded pool. Counts; never judges.
+Asks running containers how they are, each on its interval, in a bounded pool. It never judges.
 
 Podman's own checks need systemd's timers, and do not honour their timeout; ours do.
 """

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from reconciler.core import backoff
 from reconciler.core.comparison import Comparison, is_completed
 from reconciler.core.health import worst
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Outcome, Plan, Reason
 from reconciler.model.desired import AppSpec
 from reconciler.model.health import HealthState
+from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState, ObservedContainer
 from reconciler.model.status import (
     AppStatus,
@@ -107,7 +109,7 @@ def _app_status(
         action=change.action,
         reason=change.reason,
         message=change.message,
-        conditions=_conditions(spec, comparison, change, containers, before, situation.now),
+        conditions=_conditions(_Facts(situation, spec, comparison, change, containers), before),
         digest=spec.digest if spec else max((c.digest for c in containers), default=""),
         health=worst(tuple(health.values())),
         containers=tuple(_container_status(c, health[c.ref]) for c in containers),
@@ -118,48 +120,61 @@ def _app_status(
     )
 
 
-def _conditions(
-    spec: AppSpec | None,
-    comparison: Comparison | None,
-    change: Change,
-    containers: tuple[ObservedContainer, ...],
-    before: AppStatus | None,
-    now: datetime,
-) -> tuple[Condition, ...]:
-    ready = _serves(spec, comparison, containers) and change.reason is not Reason.SUSPENDED
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    situation: Situation
+    spec: AppSpec | None
+    comparison: Comparison | None
+    change: Change
+    containers: tuple[ObservedContainer, ...]
+
+
+def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...]:
+    change = facts.change
+    ready = _serves(facts.spec, facts.comparison, facts.containers)
+    ready = ready and change.reason is not Reason.SUSPENDED
     acts = change.acts or change.reason in _RECONCILING
-    stalled = change.reason in _STALLED
     told = {
         ConditionType.READY: (
             ready,
-            "Serving" if ready else change.reason,
+            "Serving" if ready else str(change.reason),
             "" if ready else change.message,
         ),
         ConditionType.RECONCILING: (
             acts,
-            change.reason if acts else "Settled",
+            str(change.reason) if acts else "Settled",
             change.message if acts else "",
         ),
-        ConditionType.STALLED: (
-            stalled,
-            change.reason if stalled else "Fine",
-            change.message if stalled else "",
-        ),
+        ConditionType.STALLED: _stalled(facts, before),
     }
-    return tuple(_condition(kind, *answer, before, now) for kind, answer in told.items())
+    now = facts.situation.now
+    return tuple(_condition(kind, answer, before, now) for kind, answer in told.items())
+
+
+def _stalled(facts: _Facts, before: AppStatus | None) -> tuple[bool, str, str]:
+    """Say whether a person must act; one more try of what keeps failing is no reason to hope."""
+    change = facts.change
+    if change.reason in _STALLED:
+        return True, str(change.reason), change.message
+    attempts = facts.situation.attempts.get(change.app, Attempts())
+    often = max(attempts.failures, attempts.starts) >= backoff.LOOPS_AFTER
+    if often and attempts.digest == change.digest:
+        known = before.condition(ConditionType.STALLED) if before else None
+        if known and known.status:
+            return True, known.reason, known.message
+    return False, "Fine", ""
 
 
 def _condition(
     kind: ConditionType,
-    status: bool,
-    reason: str,
-    message: str,
+    answer: tuple[bool, str, str],
     before: AppStatus | None,
     now: datetime,
 ) -> Condition:
+    status, reason, message = answer
     old = before.condition(kind) if before else None
     since = old.last_transition if old and old.status == status else now
-    return Condition(kind, status, str(reason), message, since)
+    return Condition(kind, status, reason, message, since)
 
 
 def _serves(

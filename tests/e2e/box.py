@@ -1,0 +1,193 @@
+"""A box to try the installed command on: folders of its own, an instance of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+COMMAND = Path(sys.executable).with_name("archipelago")
+IMAGE = "localhost/test/busybox:1"
+SERVE = "mkdir -p /tmp/w; echo ok > /tmp/w/index.html; exec busybox httpd -f -p 8080 -h /tmp/w"
+PATIENCE = 45.0
+
+
+class Box:
+    def __init__(self, root: Path, podman, **flags):
+        self.root, self.podman, self.flags = root, podman, flags
+        self.instance = f"t{uuid.uuid4().hex[:8]}"
+        self.desired, self.catalogue = root / "desired", root / "catalogue"
+        self.state = root / "state"
+        for folder in (self.desired, self.catalogue):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.process = None
+        self.output = root / "loop.log"
+
+    # The operator
+
+    def write(self, app, *, image=IMAGE, command=SERVE, file=None, **more):
+        """Write a manifest, and return its file."""
+        container = {"image": image, "command": ["sh", "-c", command], "stop_grace_period": 0}
+        container |= {"tmpfs": ["/tmp"], **more.pop("container", {})}
+        document = {"app": {"id": app, "name": app, "container": container, **more}}
+        path = self.desired / (file or f"{app}.yml")
+        path.write_text(json.dumps(document, indent=2))  # JSON is YAML
+        return path
+
+    def delete(self, app):
+        (self.desired / f"{app}.yml").unlink()
+
+    def run(self, *arguments, check=True, timeout=90, env=None):
+        """Use a verb once; return what it did."""
+        done = subprocess.run(
+            [COMMAND, *arguments, *self._common()],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            cwd=self.root,
+            env={**os.environ, **(env or {})},
+        )
+        assert "Traceback" not in done.stderr + done.stdout, done.stderr
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def json(self, *arguments, **more):
+        return json.loads(self.run(*arguments, "--output", "json", **more).stdout)
+
+    def _common(self):
+        flags = {
+            "desired-state": self.desired,
+            "catalogue": self.catalogue,
+            "state-dir": self.state,
+            "instance": self.instance,
+            **self.flags,
+        }
+        return [str(w) for key, value in flags.items() for w in (f"--{key}", value)]
+
+    # The loop
+
+    def start(self, **env):
+        """Start the loop, as a service manager would."""
+        settings = {"ARCHIPELAGO_METRICS": "127.0.0.1:0", "ARCHIPELAGO_INTERVAL": "3600", **env}
+        with self.output.open("a") as log:
+            self.process = subprocess.Popen(
+                [COMMAND, "run", *self._common()],
+                stdout=log,
+                stderr=log,
+                cwd=self.root,
+                env={**os.environ, **settings},
+            )
+        self.wait(lambda s: s["pass"]["number"] > 0, "a first pass")
+        return self
+
+    def stop(self, how=signal.SIGTERM):
+        """Stop the loop, kindly or not; the apps go on."""
+        if self.process is None:
+            return None
+        self.process.send_signal(how)
+        code = self.process.wait(30)
+        self.process = None
+        (self.state / self.instance / "status.json").unlink(missing_ok=True)
+        return code
+
+    def status(self):
+        """What the loop wrote down last; an empty status before its first pass."""
+        try:
+            return json.loads((self.state / self.instance / "status.json").read_text())
+        except (OSError, ValueError):
+            return {"apps": [], "problems": [], "pass": {"number": 0}}
+
+    def wait(self, wanted, what, patience=PATIENCE):
+        """Wait until the status is as wanted; fail with the status and the log."""
+        ends = time.monotonic() + patience
+        while time.monotonic() < ends:
+            status = self.status()
+            try:
+                if wanted(status):
+                    return status
+            except (KeyError, IndexError, StopIteration):
+                pass
+            time.sleep(0.02)
+        log = self.output.read_text()[-6000:] if self.output.exists() else ""
+        told = json.dumps(self.status(), indent=1)[-4000:]
+        raise AssertionError(f"waited in vain for {what}\n{told}\n{log}")
+
+    def wait_ready(self, *apps, patience=PATIENCE):
+        return self.wait(
+            lambda s: all(ready(s, a) and app(s, a)["action"] == "keep" for a in apps),
+            f"{apps} ready",
+            patience,
+        )
+
+    def wait_gone(self, *apps):
+        return self.wait(
+            lambda s: not {a["id"] for a in s["apps"]} & set(apps),
+            f"{apps} gone",
+        )
+
+    # The engine
+
+    def containers(self, *filters, running=False):
+        """This instance's containers as `podman ps` tells them, by container name."""
+        told = self.podman(
+            "ps",
+            *([] if running else ["-a"]),
+            "--no-trunc",
+            "--format",
+            "json",
+            "--filter",
+            f"label=io.archipelago.instance={self.instance}",
+            *(w for f in filters for w in ("--filter", f)),
+        )
+        return {c["Names"][0]: c for c in json.loads(told or "[]")}
+
+    def container(self, app, name="main"):
+        """The one running container of an app."""
+        found = [
+            c
+            for c in self.containers(running=True).values()
+            if c["Labels"]["io.archipelago.app"] == app
+            and c["Labels"]["io.archipelago.container"] == name
+        ]
+        assert len(found) == 1, found
+        return found[0]
+
+    def clean(self):
+        """Leave nothing of this instance."""
+        self.stop(signal.SIGKILL)
+        label = f"label=io.archipelago.instance={self.instance}"
+        for kind, gone in (("container", "rm"), ("network", "rm"), ("volume", "rm")):
+            extra = ["-a"] if kind == "container" else []
+            ids = self.podman(kind, "ls", *extra, "-q", "--filter", label).split()
+            if ids:
+                force = ["-f", "-t", "0"] if kind == "container" else ["-f"]
+                self.podman(kind, gone, *force, *ids, check=False)
+        for process in Path("/proc").glob("[0-9]*/cmdline"):
+            self._end_service(process)
+
+    def _end_service(self, process):
+        """The Podman service that a killed loop left is ours to end."""
+        try:
+            words = process.read_bytes().decode(errors="replace")
+        except OSError:
+            return
+        if f"archipelago-{self.instance}" in words and "system\0service" in words:
+            os.kill(int(process.parent.name), signal.SIGTERM)
+
+
+def app(status, name):
+    return next(a for a in status["apps"] if a["id"] == name)
+
+
+def condition(status, name, kind):
+    return next(c for c in app(status, name)["conditions"] if c["type"] == kind)
+
+
+def ready(status, name):
+    return (
+        any(a["id"] == name for a in status["apps"]) and condition(status, name, "Ready")["status"]
+    )
