@@ -633,6 +633,31 @@ def test_no_wake_up_comes_after_close(machine):
     subscription.close()
 
 
+def test_a_wake_up_may_close_its_own_subscription_and_others(machine):
+    count, subscriptions = [], []
+
+    def wake():
+        count.append(1)
+        for subscription in subscriptions:
+            subscription.close()
+
+    heard = Wakes()
+    first = machine.driver.subscribe(heard)
+    heard.quiet()  # the first connection wakes as well
+    first.close()
+    heard.moments.clear()
+    subscriptions.append(machine.driver.subscribe(lambda: subscriptions and wake()))
+    subscriptions.append(machine.driver.subscribe(lambda: len(subscriptions) > 1 and wake()))
+    machine.running(machine.spec())
+    assert until(lambda: count, 5)
+    before = len(count)
+    machine.driver.remove(machine.spec().container_name)
+    assert not until(lambda: len(count) > before, 0.4)
+    assert not heard.moments
+    if machine.kind == "memory":
+        assert before == 1
+
+
 # --- all at once, and nobody there -----------------------------------------------------------
 
 

@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
+from urllib.parse import unquote, urlparse
 
 import podman
+from podman.api.uds import UDSConnection, UDSConnectionPool
 from podman.errors import APIError, NotFound, PodmanError
+from typing_extensions import override
 
 from reconciler.drivers.podman.refusal import refusal, tidy
 from reconciler.drivers.podman.stream import Ask, Stream, connected
@@ -80,6 +83,19 @@ class _Session(Protocol):
     def close(self) -> None: ...
 
 
+class _Connection(UDSConnection):
+    """podman-py's connection, but for the socket that it leaves open where nobody listens."""
+
+    @override
+    def connect(self) -> None:
+        path = unquote(urlparse(str(cast("Any", self).uds)).netloc)
+        self.sock = connected(Path(path), cast("float", self.timeout))
+
+
+class _Pool(UDSConnectionPool):
+    ConnectionCls = _Connection
+
+
 @dataclass(eq=False)
 class _Held:
     session: _Session
@@ -116,8 +132,6 @@ class Client:
         raise refusal(what, stream.status, text)
 
     def _ask(self, request: Request) -> _Answer:
-        # podman-py forgets to close the socket with which it could not connect: knock first.
-        connected(self._socket_path, request.timeout).close()
         session = self._session()
         options: dict[str, object] = {"params": request.params, "timeout": request.timeout}
         match request.method:
@@ -134,6 +148,8 @@ class Client:
         held: _Held | None = getattr(self._local, "held", None)
         if held is None:
             opened = podman.PodmanClient(base_url=f"unix://{self._socket_path}")
+            adapter = cast("Any", opened.api.get_adapter("http://"))
+            adapter.poolmanager.pool_classes_by_scheme = {"http": _Pool}
             held = _Held(cast("_Session", opened.api))
             # When its thread ends, so does its connection.
             weakref.finalize(held, held.session.close)
