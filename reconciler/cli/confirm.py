@@ -36,7 +36,8 @@ def removal(
     if call.json:
         call.print_json({"apps": apps, "confirmed": True, "until": until.isoformat()})
     shown = until.astimezone().strftime("%H:%M")
-    call.tell(f"Confirmed until {shown}: the loop removes them at its next pass.")
+    soon = f"a running loop removes them within {settings.interval:g} s"
+    call.tell(f"Confirmed until {shown}: {soon}.")
     return None
 
 

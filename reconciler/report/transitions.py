@@ -107,8 +107,9 @@ def _app(was: AppStatus | None, app: AppStatus, at: datetime, *, first: bool) ->
 
 
 def _is_news(was: AppStatus | None, app: AppStatus) -> bool:
-    """Say whether another action began; that an app is kept shows in its conditions."""
-    if app.action is Action.KEEP:
+    """Say whether another action began; that an app is kept or stalled is told as such."""
+    stalled = app.condition(ConditionType.STALLED)
+    if app.action is Action.KEEP or (app.action is Action.HOLD and stalled and stalled.status):
         return False
     return was is None or (was.action, was.reason) != (app.action, app.reason)
 

@@ -1,0 +1,219 @@
+"""What is told, and that it is told once."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from reconciler.model.change import Action, Change, Outcome, Reason, Result
+from reconciler.model.health import HealthState
+from reconciler.model.origin import Origin, Problem
+from reconciler.model.status import (
+    AppStatus,
+    Condition,
+    ConditionType,
+    ContainerStatus,
+    PassStatus,
+    Status,
+)
+from reconciler.report.recorder import FanOut, Listeners
+from reconciler.report.transitions import outcome_event, transitions
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def app(
+    action=Action.KEEP, reason="InSync", message="", *, ready=True, stalled="", health="healthy"
+):
+    state = HealthState(health)
+    conditions = (
+        Condition(ConditionType.READY, ready, "Serving", "", NOW),
+        Condition(ConditionType.STALLED, bool(stalled), stalled or "Fine", message, NOW),
+    )
+    box = ContainerStatus("main", "id", "image", "running", NOW, state)
+    return AppStatus("web", "1", action, reason, message, conditions, "1-a", state, (box,), ())
+
+
+def status(*apps, error="", problems=(), notices=()):
+    return Status(apps, PassStatus(1, 0.0, NOW, error), problems, notices)
+
+
+INSTALLING = app(Action.INSTALL, "NotInstalled", "fetching", ready=False, health="none")
+STARTING = app(Action.KEEP, "Starting", "is starting", ready=False, health="starting")
+HELD = app(Action.HOLD, "ManifestInvalid", "a.yml:1:1: bad", stalled="ManifestInvalid")
+BAD = Problem(Origin("a.yml", 1, 1), "is bad", "", "web")
+WORSE = Problem(Origin("a.yml", 2, 1), "is worse", "", "web")
+NOTHING = status()
+
+TABLE = [
+    ("found serving at the first look", None, status(app()), []),
+    (
+        "found missing at the first look",
+        None,
+        status(INSTALLING),
+        [("web", "action", "NotInstalled", "info")],
+    ),
+    ("a new app", NOTHING, status(INSTALLING), [("web", "action", "NotInstalled", "info")]),
+    (
+        "the next step of the same change",
+        status(INSTALLING),
+        status(replace(INSTALLING, message="creating")),
+        [],
+    ),
+    ("made, not yet well", status(INSTALLING), status(STARTING), []),
+    ("becomes ready", status(STARTING), status(app()), [("web", "ready", "Serving", "info")]),
+    ("stays ready", status(app()), status(app()), []),
+    (
+        "dies",
+        status(app()),
+        status(app(Action.START, "NotRunning", "main ended", ready=False, health="none")),
+        [("web", "action", "NotRunning", "info"), ("web", "ready", "NotRunning", "warning")],
+    ),
+    (
+        "unwell",
+        status(app()),
+        status(app(Action.RESTART, "Unhealthy", "503", ready=False, health="unhealthy")),
+        [
+            ("web", "action", "Unhealthy", "info"),
+            ("web", "health", "Unhealthy", "warning"),
+            ("web", "ready", "Unhealthy", "warning"),
+        ],
+    ),
+    (
+        "well again",
+        status(app(health="unhealthy")),
+        status(app()),
+        [("web", "health", "Healthy", "info")],
+    ),
+    (
+        "its file is broken",
+        status(app()),
+        status(HELD, problems=(BAD,)),
+        [
+            ("web", "problem", "Found", "warning"),
+            ("web", "stalled", "ManifestInvalid", "error"),
+        ],
+    ),
+    ("still broken", status(HELD, problems=(BAD,)), status(HELD, problems=(BAD,)), []),
+    (
+        "broken otherwise: the new problem says it all",
+        status(HELD, problems=(BAD,)),
+        status(HELD, problems=(WORSE,)),
+        [("web", "problem", "Found", "warning")],
+    ),
+    (
+        "mended",
+        status(HELD, problems=(BAD,)),
+        status(app()),
+        [("web", "problem", "Mended", "info"), ("web", "stalled", "Fine", "info")],
+    ),
+    ("taken away", status(app()), NOTHING, [("web", "gone", "Gone", "info")]),
+    (
+        "Podman does not answer",
+        status(app()),
+        status(app(), error="cannot reach Podman"),
+        [("", "engine", "Unreachable", "error")],
+    ),
+    (
+        "and still does not, in other words",
+        status(app(), error="cannot reach Podman"),
+        status(app(), error="cannot reach Podman: started again after 3 s"),
+        [],
+    ),
+    (
+        "and does again",
+        status(app(), error="cannot reach Podman"),
+        status(app()),
+        [("", "engine", "Reachable", "info")],
+    ),
+    (
+        "folders are polled",
+        NOTHING,
+        status(notices=("polled",)),
+        [("", "notice", "Notice", "warning")],
+    ),
+    ("and still are", status(notices=("polled",)), status(notices=("polled",)), []),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "want"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_what_is_told(before, after, want):
+    told = transitions(before, after)
+    assert [(e.app, e.kind, e.reason, e.level) for e in told] == want
+    assert all(e.message and e.at == NOW for e in told)
+
+
+def outcome(result, message="", action=Action.INSTALL):
+    change = Change("web", action, Reason.NOT_INSTALLED)
+    return Outcome(change, result, message, NOW, NOW + timedelta(seconds=1.5), 1)
+
+
+@pytest.mark.parametrize(
+    ("result", "want"),
+    [
+        (Result.APPLIED, ("Applied", "info", "installed in 1.5 s")),
+        (Result.FAILED, ("Failed", "error", "install failed: no such image")),
+        (Result.UNAVAILABLE, ("Unavailable", "warning", "install failed: no such image")),
+        (Result.CANCELLED, ("Cancelled", "info", "install given up: no such image")),
+    ],
+)
+def test_the_end_of_a_change_is_told(result, want):
+    event = outcome_event(outcome(result, "no such image"))
+    assert event is not None
+    assert (event.reason, event.level, event.message) == want
+
+
+def test_a_conflict_is_not_told_since_the_next_pass_mends_it():
+    assert outcome_event(outcome(Result.CONFLICT)) is None
+
+
+def recorder(previous=None):
+    seen = SimpleNamespace(statuses=[], outcomes=[], events=[], bugs=[])
+    listeners = Listeners((seen.statuses.append,), (seen.outcomes.append,), (seen.events.extend,))
+    return FanOut(listeners, seen.bugs.append, previous), seen
+
+
+def test_each_pass_is_handed_round_and_each_event_once():
+    fan, seen = recorder()
+    for _ in range(3):
+        fan.passed(status(INSTALLING))
+    fan.passed(status(app()))
+    fan.passed(status(app()))
+    assert len(seen.statuses) == 5
+    assert [e.kind for e in seen.events] == ["action", "ready"]
+
+
+def test_a_restart_of_the_loop_is_no_news():
+    fan, seen = recorder(previous=status(HELD, problems=(BAD,)))
+    fan.passed(status(HELD, problems=(BAD,)))
+    assert seen.events == []
+
+
+def test_the_same_failure_is_told_once_until_it_went_well():
+    fan, seen = recorder()
+    for message in ("no image", "no image", "no room", "no room"):
+        fan.finished(outcome(Result.FAILED, message))
+    assert len(seen.events) == 2
+    fan.finished(outcome(Result.APPLIED))
+    fan.finished(outcome(Result.FAILED, "no room"))
+    assert [e.reason for e in seen.events] == ["Failed", "Failed", "Applied", "Failed"]
+    assert len(seen.outcomes) == 6, "metrics hear of each"
+
+
+def test_a_listener_that_fails_hurts_nobody():
+    bugs, seen = [], []
+
+    def broken(_what):
+        raise RuntimeError("a bug")
+
+    fan = FanOut(
+        Listeners((broken, seen.append), (broken, seen.append), (broken, seen.append)),
+        bugs.append,
+    )
+    fan.passed(status(INSTALLING))
+    fan.finished(outcome(Result.APPLIED))
+    assert len(bugs) == 4
+    assert len(seen) == 4
