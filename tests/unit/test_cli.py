@@ -1,0 +1,494 @@
+"""The verbs, on an engine of memory: what they print, what they change, how they end."""
+
+import fcntl
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from reconciler import wiring
+from reconciler.cli.app import build
+from reconciler.drivers.memory import MemoryDriver
+from reconciler.errors import DriverUnavailable
+from reconciler.model.change import Action
+from reconciler.model.health import HealthState
+from reconciler.model.origin import Origin, Problem
+from reconciler.model.status import (
+    AppStatus,
+    Condition,
+    ConditionType,
+    ContainerStatus,
+    PassStatus,
+    Status,
+)
+from reconciler.ports import Clock
+from reconciler.report.event import Event, EventKind
+from reconciler.report.journal import Journal
+from reconciler.report.status_json import status_document
+from reconciler.security.evidence import confirmed_removals
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def manifest(name, needs=""):
+    dependency = f"  dependencies:\n    - app_id: {needs}\n" if needs else ""
+    return (
+        f"app:\n  id: {name}\n  name: {name}\n  version: 1.0.0\n{dependency}"
+        "  container:\n    image: localhost/x:1\n"
+    )
+
+
+class Box:
+    """A desired directory, a state directory, an engine of memory, and the command line."""
+
+    def __init__(self, root):
+        self.root = root
+        self.desired = root / "desired"
+        self.state = root / "state"
+        self.desired.mkdir()
+        self.engine = MemoryDriver("archipelago", SteadyClock())
+
+    def write(self, file, text):
+        (self.desired / file).write_text(text)
+
+    def run(self, *arguments, stdin=None):
+        places = [f"--desired-state={self.desired}", f"--catalogue={self.root}/apps"]
+        places += [f"--state-dir={self.state}", "--config", str(self.root / "none.toml")]
+        return CliRunner().invoke(build(), [*arguments, *places], input=stdin)
+
+    def json(self, *arguments):
+        return json.loads(self.run(*arguments, "--output", "json").stdout)
+
+    def own(self, file):
+        return self.state / "archipelago" / file
+
+
+class SteadyClock(Clock):
+    def now(self):
+        return NOW
+
+    def monotonic(self):
+        return 0.0
+
+
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    made = Box(tmp_path)
+    (tmp_path / "none.toml").write_text("")
+
+    @contextmanager
+    def driver(_settings):
+        yield made.engine, "an engine of memory"
+
+    monkeypatch.setattr(wiring, "driver", driver)
+    return made
+
+
+def status_of(count, **more):
+    conditions = tuple(
+        Condition(kind, kind is ConditionType.READY, "Serving", "", NOW) for kind in ConditionType
+    )
+    apps = tuple(
+        AppStatus(
+            f"app-{number:02}",
+            "1.0",
+            Action.KEEP,
+            "InSync",
+            "",
+            conditions,
+            "1-abc",
+            HealthState.HEALTHY,
+            (ContainerStatus("main", "c" * 64, "x:1", "running", NOW, HealthState.HEALTHY),),
+            (),
+        )
+        for number in range(count)
+    )
+    return Status(apps, PassStatus(7, 0.01, NOW), **more)
+
+
+@contextmanager
+def running_loop(box, status):
+    """Have a loop of this instance at work, as far as others can see."""
+    box.own("").mkdir(parents=True, exist_ok=True)
+    box.own("status.json").write_text(json.dumps(status_document(status)))
+    with box.own("archipelago.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("process 4711 since yesterday\n")
+        lock.flush()
+        yield
+
+
+# --- plan ---
+
+
+def test_plan_tells_every_change_and_begins_none(box):
+    box.write("all.yml", manifest("web", "db") + "---\n" + manifest("db"))
+    told = box.run("plan")
+    assert told.exit_code == 0
+    assert "db   install  NotInstalled" in told.stdout
+    assert "web  hold     DependencyNotReady" in told.stdout
+    assert "1 app to change, 1 held, 2 in all." in told.stdout
+    assert box.engine.observe().containers == ()
+
+
+@pytest.mark.parametrize(
+    ("why", "text", "code"), [("something to do", manifest("web"), 2), ("nothing", "", 0)]
+)
+def test_the_detailed_exit_code_of_plan(box, why, text, code):
+    box.write("web.yml", text)
+    if not text:
+        (box.desired / "web.yml").unlink()
+    assert box.run("plan", "--detailed-exitcode").exit_code == code, why
+
+
+def test_plan_for_machines(box):
+    box.write("web.yml", manifest("web"))
+    document = box.json("plan")
+    [change] = document["changes"]
+    assert (change["app"], change["action"], change["reason"]) == (
+        "web",
+        "install",
+        "NotInstalled",
+    )
+    assert change["steps"][0] == "fetching localhost/x:1"
+    assert document["problems"] == []
+
+
+def test_an_engine_that_does_not_answer_is_one_sentence(box, monkeypatch):
+    def gone(_settings):
+        raise DriverUnavailable("cannot reach Podman: nobody answers; start it")
+
+    monkeypatch.setattr(wiring, "driver", gone)
+    told = box.run("plan", "--detailed-exitcode")
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert told.stderr == "cannot reach Podman: nobody answers; start it\n"
+
+
+def test_a_mistake_of_ours_is_no_traceback(box, monkeypatch):
+    def broken(_settings):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(wiring, "driver", broken)
+    told = box.run("plan")
+    assert told.exit_code == 1
+    assert "cannot go on: an unexpected ZeroDivisionError: oh at " in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+# --- status ---
+
+
+def test_status_without_a_loop_is_a_look_of_its_own(box):
+    box.write("web.yml", manifest("web"))
+    told = box.run("status")
+    assert told.exit_code == 0
+    assert "web  Reconciling NotInstalled" in told.stdout
+    assert "No loop is running" in told.stdout
+    assert box.json("status")["apps"][0]["reason"] == "NotInstalled"
+
+
+def test_status_with_a_loop_is_what_the_loop_told(box):
+    problem = Problem(Origin("a.yml", 3, 4), "cannot read [this] \x1b[31m", "mend it")
+    with running_loop(box, status_of(100, problems=(problem,), notices=("polled",))):
+        told = box.run("status")
+        document = box.json("status")
+    lines = told.stdout.splitlines()
+    assert sum(line.startswith("app-") for line in lines) == 100
+    assert "app-99  Ready      x:1    healthy" in told.stdout
+    assert "a.yml:3:4: cannot read [this] \N{REPLACEMENT CHARACTER}[31m (mend it)" in told.stdout
+    assert "polled" in told.stdout
+    assert "the running loop (process 4711 since yesterday)" in told.stdout
+    assert document == status_document(status_of(100, problems=(problem,), notices=("polled",)))
+
+
+def test_status_of_one_app(box):
+    with running_loop(box, status_of(3)):
+        told = box.run("status", "app-01")
+        document = box.json("status", "app-01")
+    assert told.exit_code == 0
+    assert "digest  1-abc" in told.stdout
+    assert "cccccccccccc" in told.stdout
+    assert "app-02" not in told.stdout
+    assert document == status_document(status_of(3))["apps"][1]
+
+
+def test_an_unknown_app_is_told_with_what_is_near(box):
+    with running_loop(box, status_of(3)):
+        told = box.run("status", "ap-01")
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert "cannot find the app `ap-01`: did you mean app-01" in told.stderr
+
+
+# --- validate ---
+
+
+def test_validate_tells_all_that_is_wrong_at_once(box):
+    box.write("bad.yml", manifest("web").replace("version", "verzion") + "  colour: red\n")
+    box.write("one.yml", manifest("db"))
+    box.write("two.yml", manifest("db"))
+    told = box.run("validate", str(box.desired))
+    assert told.exit_code == 1
+    assert f"{box.desired}/bad.yml:4:3: " in told.stdout
+    assert "colour" in told.stdout
+    assert f"it is written in {box.desired}/one.yml:1:1 and {box.desired}/two.yml" in told.stdout
+
+
+def test_validate_warns_of_what_would_be_held(box):
+    box.write("web.yml", manifest("web", "nowhere"))
+    told = box.run("validate", str(box.desired / "web.yml"))
+    assert told.exit_code == 0
+    assert "warning: " in told.stdout
+    assert "`nowhere`" in told.stdout
+    document = box.json("validate", str(box.desired))
+    assert document["valid"] is True
+    assert [d["app"] for d in document["documents"]] == ["web"]
+    assert [w["app"] for w in document["warnings"]] == ["web"]
+
+
+def test_a_catalogue_is_read_by_the_names_of_its_files(box):
+    folder = box.root / "apps" / "web"
+    folder.mkdir(parents=True)
+    (folder / "manifest.yml").write_text(manifest("web"))
+    (folder / "values.yaml").write_text("colour: red\n")
+    assert box.run("validate", str(box.root / "apps")).exit_code == 0
+
+
+def test_without_a_catalogue_installs_are_not_judged(box):
+    box.write("web.yml", "install:\n  app: web\n")
+    assert box.run("validate", str(box.desired)).exit_code == 0
+    (box.root / "apps").mkdir()
+    assert box.run("validate", str(box.desired)).exit_code == 1
+
+
+def test_a_path_that_is_not_there(box):
+    told = box.run("validate", str(box.root / "gone"))
+    assert told.exit_code == 1
+    assert "no such file or folder" in told.stderr
+
+
+# --- remove, suspend, resume, confirm ---
+
+
+def test_remove_cuts_the_document_out(box):
+    box.write("all.yml", manifest("web") + "---\n" + manifest("db"))
+    told = box.run("remove", "web")
+    assert told.exit_code == 0
+    assert f"Cut it out of {box.desired}/all.yml" in told.stdout
+    assert (box.desired / "all.yml").read_text() == "---\n" + manifest("db")
+
+
+def test_remove_takes_the_suspension_along(box):
+    box.write("web.yml", manifest("web"))
+    box.write("db.yml", manifest("db"))
+    box.run("suspend", "web")
+    document = box.json("remove", "web")
+    assert [f["deleted"] for f in document["files"]] == [True, True]
+    assert [p.name for p in box.desired.iterdir()] == ["db.yml"]
+
+
+def test_what_others_need_is_not_removed_unless_forced(box):
+    box.write("all.yml", manifest("web", "db") + "---\n" + manifest("db"))
+    told = box.run("remove", "db")
+    assert told.exit_code == 1
+    assert "cannot remove db: web needs it" in told.stderr
+    assert box.run("remove", "db", "--force").exit_code == 0
+    assert (box.desired / "all.yml").read_text() == manifest("web", "db")
+
+
+def test_removing_the_last_one_is_the_operators_word(box):
+    box.write("web.yml", manifest("web"))
+    assert box.run("remove", "web").exit_code == 0
+    now = datetime.now(UTC)
+    file = wiring.confirmation_path(settings_of(box))
+    assert confirmed_removals(file, now) == {"web"}
+    assert confirmed_removals(file, now + timedelta(hours=2)) == frozenset()
+
+
+@pytest.mark.parametrize("verb", ["remove", "suspend", "resume"])
+def test_an_app_that_nobody_wants_cannot_be_changed(box, verb):
+    box.write("web.yml", manifest("web"))
+    told = box.run(verb, "wep")
+    assert (told.exit_code, told.stderr) == (1, "cannot find the app `wep`: did you mean web?\n")
+
+
+@pytest.mark.parametrize("verb", ["remove", "suspend"])
+def test_an_app_whose_document_is_broken_is_not_changed(box, verb):
+    text = manifest("web") + "  colour: red\n"
+    box.write("web.yml", text)
+    told = box.run(verb, "web")
+    assert told.exit_code == 1
+    assert f"its document cannot be used: {box.desired}/web.yml:" in told.stderr
+    assert (box.desired / "web.yml").read_text() == text
+
+
+def test_suspend_and_resume(box):
+    box.write("web.yml", manifest("web"))
+    assert "Wrote" in box.run("suspend", "web").stdout
+    assert box.json("plan")["changes"][0]["reason"] == "Suspended"
+    assert "suspended already" in box.run("suspend", "web").stdout
+    assert "is resumed" in box.run("resume", "web").stdout
+    assert "is not suspended" in box.run("resume", "web").stdout
+    assert [p.name for p in box.desired.iterdir()] == ["web.yml"]
+
+
+def test_a_suspension_in_somebodys_own_file_is_left_to_them(box):
+    (box.root / "apps" / "web").mkdir(parents=True)
+    (box.root / "apps" / "web" / "manifest.yml").write_text(manifest("web"))
+    box.write("web.yml", "install:\n  app: web\n  suspend: true\n")
+    told = box.run("resume", "web")
+    assert told.exit_code == 1
+    assert f"{box.desired}/web.yml:1:1 says `suspend: true`" in told.stderr
+
+
+def test_in_a_git_work_tree_the_commit_is_left_to_the_operator(box):
+    (box.root / ".git").mkdir()
+    box.write("web.yml", manifest("web"))
+    assert "commit the change" in box.run("suspend", "web").stdout
+    assert "commit the change" in box.json("resume", "web")["notice"]
+
+
+def left_alone(box):
+    """An app that runs, and an empty desired directory."""
+    box.write("web.yml", manifest("web"))
+    box.engine.world.pullable["localhost/x:1"] = "sha256:1"
+    with wiring.reader(settings_of(box)) as reconciler:
+        situation, _ = reconciler.preview()
+    for spec in situation.desired.apps["web"].containers:
+        box.engine.prepare_image(spec, lambda _words: None)
+        network = situation.desired.apps["web"].network
+        if network:
+            box.engine.ensure_network(network)
+        box.engine.create(spec)
+        box.engine.start(spec.container_name)
+    (box.desired / "web.yml").unlink()
+
+
+def settings_of(box):
+    from reconciler.config import load_settings
+
+    flags = {"desired_state": box.desired, "catalogue": box.root, "state_dir": box.state}
+    return load_settings(flags, {}, box.root / "none.toml")
+
+
+def test_confirm_removal_lists_asks_and_writes_it_down(box):
+    left_alone(box)
+    file = wiring.confirmation_path(settings_of(box))
+    refused = box.run("confirm", "removal", stdin="n\n")
+    assert refused.exit_code == 1
+    assert "are to go (their volumes stay): web" in refused.stdout
+    assert not file.exists()
+    assert box.run("confirm", "removal", stdin="y\n").exit_code == 0
+    assert confirmed_removals(file, datetime.now(UTC)) == {"web"}
+    assert box.json("plan")["changes"][0]["action"] == "remove"
+
+
+def test_confirm_removal_for_machines(box):
+    left_alone(box)
+    asked = box.run("confirm", "removal", "--output", "json")
+    assert (asked.exit_code, asked.stdout) == (1, "")
+    assert "--yes" in asked.stderr
+    assert box.json("confirm", "removal", "--yes")["apps"] == ["web"]
+    assert box.json("confirm", "removal", "--yes") == {
+        "apps": [],
+        "confirmed": False,
+        "until": None,
+    }
+
+
+# --- logs, events, schema, doctor ---
+
+
+def test_logs_of_one_container(box):
+    left_alone(box)
+    [container] = box.engine.world.boxes.values()
+    container.lines += ["one", "two"]
+    assert box.run("logs", "web").stdout == "one\ntwo\n"
+    assert box.run("logs", "web", "--tail", "1").stdout == "two\n"
+    lines = box.run("logs", "web", "--tail", "1", "--output", "json").stdout
+    assert json.loads(lines) == {"app": "web", "container": "main", "line": "two"}
+    assert "it has main" in box.run("logs", "web", "--container", "x").stderr
+    assert "did you mean web?" in box.run("logs", "wep").stderr
+
+
+def test_events_oldest_first(box):
+    assert "Nothing has happened yet" in box.run("events").stdout
+    journal = Journal(box.own("events.jsonl"), pytest.fail)
+    for number, name in enumerate(["web", "db", "web"]):
+        event = Event(name, EventKind.READY, "Serving", f"number {number}", NOW)
+        journal.told((event,))
+    assert [e["message"][-1] for e in box.json("events", "web")["events"]] == ["0", "2"]
+    assert [e["message"][-1] for e in box.json("events", "--tail", "1")["events"]] == ["2"]
+    lines = box.run("events").stdout.splitlines()
+    assert len(lines) == 3
+    assert "db" in lines[1]
+    assert "Serving" in lines[1]
+    assert "number 1" in lines[1]
+
+
+def test_schema_is_one_json_document(box):
+    assert box.json("schema")["$schema"].startswith("https://json-schema.org/")
+
+
+def test_doctor_fails_when_there_is_a_problem(box, monkeypatch):
+    from reconciler.drivers.podman.doctor import Finding, Standing
+
+    found = [Finding(Standing.OK, "Podman", "is there"), Finding(Standing.NOTE, "limits", "low")]
+    monkeypatch.setattr(wiring, "findings", lambda _settings: found)
+    assert box.run("doctor").exit_code == 0
+    found.append(Finding(Standing.PROBLEM, "crun", "is missing", "apt-get install crun"))
+    told = box.run("doctor")
+    assert told.exit_code == 1
+    assert "apt-get install crun" in told.stdout
+    assert [f["status"] for f in box.json("doctor")["findings"]] == ["ok", "note", "problem"]
+
+
+# --- settings, usage, speed ---
+
+
+def test_wrong_use_ends_with_2(box):
+    assert box.run("stauts").exit_code == 2
+    assert box.run("status", "--nope").exit_code == 2
+    assert box.run("logs").exit_code == 2
+
+
+def test_a_wrong_setting_is_named(box):
+    told = box.run("status", "--instance", "No!")
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert "--instance" in told.stderr
+
+
+HEAVY = ("podman", "prometheus_client", "structlog", "watchfiles", "yaml", "tenacity", "requests")
+
+
+def test_status_of_a_running_loop_imports_nothing_heavy(box):
+    with running_loop(box, status_of(100)):
+        listed = subprocess.run(
+            [
+                *(sys.executable, "-X", "importtime", "-c"),
+                "from reconciler.cli.app import main; main()",
+                *("status", "--state-dir", str(box.state), "--output", "json"),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    assert len(json.loads(listed.stdout)["apps"]) == 100
+    imported = {line.rpartition("|")[2].strip() for line in listed.stderr.splitlines()}
+    assert "reconciler.cli.status" in imported
+    assert imported.isdisjoint(HEAVY)
+
+
+def test_nobody_reads_any_more(box):
+    command = f"{sys.executable} -c 'from reconciler.cli.app import main; main()' schema"
+    ended = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{command} | head -c 10; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.stderr == b""

@@ -1,0 +1,63 @@
+"""What others rely on: it changes on purpose only, and this list with it."""
+
+from inspect import signature
+
+from reconciler.cli.app import VERBS, build
+from reconciler.cli.call import verb
+from reconciler.cli.confirm import removal
+from reconciler.report.metrics import Metrics
+
+COMMON = {"desired_state", "catalogue", "state_dir", "instance", "podman", "config", "output"}
+OWN = {
+    "run": set(),
+    "plan": {"detailed_exitcode"},
+    "apply": {"timeout"},
+    "status": {"app", "watch"},
+    "validate": {"paths"},
+    "remove": {"app", "force"},
+    "suspend": {"app"},
+    "resume": {"app"},
+    "logs": {"app", "follow", "tail", "container"},
+    "events": {"app", "follow", "tail"},
+    "doctor": set(),
+    "schema": set(),
+}
+METRICS = {
+    "archipelago_app_health": ("gauge", ("app", "state")),
+    "archipelago_app_info": ("gauge", ("app", "version", "image", "digest")),
+    "archipelago_app_ready": ("gauge", ("app",)),
+    "archipelago_apps": ("gauge", ("condition", "status")),
+    "archipelago_build_info": ("gauge", ("version",)),
+    "archipelago_change_to_ready_seconds": ("histogram", ()),
+    "archipelago_changes": ("counter", ("action", "result")),
+    "archipelago_drift_repaired": ("counter", ("reason",)),
+    "archipelago_lanes_busy": ("gauge", ()),
+    "archipelago_pass_duration_seconds": ("histogram", ()),
+    "archipelago_passes": ("counter", ("outcome",)),
+    "archipelago_plan_actions": ("gauge", ("action",)),
+    "archipelago_podman_call_duration_seconds": ("histogram", ("call",)),
+    "archipelago_podman_call_errors": ("counter", ("call",)),
+    "archipelago_problems": ("gauge", ()),
+    "archipelago_retries": ("counter", ("step",)),
+    "archipelago_watch_inotify": ("gauge", ()),
+}
+
+
+def test_the_verbs_and_their_options():
+    found = {f.__name__: set(signature(verb(f)).parameters) for f in VERBS}
+    assert found == {name: own | COMMON for name, own in OWN.items()}
+    assert set(signature(verb(removal)).parameters) == {"yes"} | COMMON
+    app = build()
+    assert [c.name for c in app.registered_commands] == list(OWN)
+    assert [g.name for g in app.registered_groups] == ["confirm"]
+
+
+def test_the_metrics_and_their_labels():
+    metrics = Metrics()
+    families = {
+        family._name: (family._type, family._labelnames)
+        for family in vars(metrics._families).values()
+        if hasattr(family, "_labelnames")
+    }
+    assert families == METRICS
+    assert {f.name for f in metrics.registry.collect()} == set(METRICS)
