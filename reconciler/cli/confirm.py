@@ -36,8 +36,7 @@ def removal(
     if call.json:
         call.print_json({"apps": apps, "confirmed": True, "until": until.isoformat()})
     shown = until.astimezone().strftime("%H:%M")
-    soon = f"a running loop removes them within {settings.interval:g} s"
-    call.tell(f"Confirmed until {shown}: {soon}.")
+    call.tell(f"Confirmed until {shown}: a running loop removes them now.")
     return None
 
 

@@ -26,7 +26,7 @@ class StatusFile:
         now = self._clock.monotonic()
         if self._known(status) and now - self._written_at < QUIET_SECONDS:
             return
-        text = json.dumps(status_document(status), ensure_ascii=False, indent=1)
+        text = json.dumps(status_document(status), ensure_ascii=False)
         fresh = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

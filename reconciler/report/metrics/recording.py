@@ -28,6 +28,7 @@ class Metrics:
         self._families.build.labels(__version__).set(1)
         self._waits = _Waits()
         self._infos: dict[str, tuple[str, ...]] = {}
+        self._apps: dict[str, AppStatus] = {}
         self._server: tuple[WSGIServer, Thread] | None = None
 
     def passed(self, status: Status) -> None:
@@ -108,7 +109,11 @@ class Metrics:
             families.app_ready.remove(gone)
             for state in HealthState:
                 families.app_health.remove(gone, state)
+            del self._apps[gone]
         for app in status.apps:
+            if self._apps.get(app.id) == app:
+                continue
+            self._apps[app.id] = app
             self._take_info(app)
             families.app_ready.labels(app.id).set(int(app.ready))
             for state in HealthState:
