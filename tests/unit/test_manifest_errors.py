@@ -177,7 +177,7 @@ IN_THE_APP = rows(
 """.replace("LONG", "a" * 300)
     .replace("PROSE", "a" * 10_001)
     .replace("DEEP", "[" * 20 + "]" * 20)
-    .replace("MANY", "a," * 1001),
+    .replace("MANY", "[a,a],[a,a]," * 200),
 )
 
 IN_THE_CONTAINER = rows(
@@ -297,7 +297,19 @@ RINGS = [
     ),
 ]
 
+BOUNDS = [
+    (
+        APP + "  containers:\n" + "".join(f"    c{n}: {{image: a}}\n" for n in range(65)),
+        4,
+        3,
+        "65 containers are too many, 64 the most",
+        "",
+    ),
+    (ONE + f"  ports: [{'a,' * 1001}]", 6, 3, "the list has 1001 entries, 1000 are the most", ""),
+]
+
 ROWS = [
+    *BOUNDS,
     *AT_THE_ROOT,
     *IN_THE_APP,
     *IN_THE_CONTAINER,
@@ -337,10 +349,16 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_order():
 
 
 def test_a_file_that_is_all_wrong_is_told_up_to_a_bound():
-    text = ONE + "  environment: [" + "A=1," * 1000 + "]\n"
+    text = ONE + "  environment: [" + "A=1," * 1000 + "]\n  ports: [x, y]\n"
     problems = load_documents(text.encode(), "a.yml").problems
     assert len(problems) == MAX_PROBLEMS + 1
-    assert "899 problems follow" in problems[-1].message
+    assert "2 problems follow" in problems[-1].message
+
+
+def test_only_so_many_mistakes_of_one_mapping_are_told():
+    mapping = "".join(f"      n{number}: helthy\n" for number in range(150))
+    problems = load_documents((ONE + "    depends_on:\n" + mapping).encode(), "a.yml").problems
+    assert len(problems) == 100
 
 
 def test_a_document_with_a_doubled_key_is_not_used():

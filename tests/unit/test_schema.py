@@ -1,13 +1,17 @@
 """The schema and the models say the same, as far as a schema can say it."""
 
 import copy
+import re
+from pathlib import Path
 
 import jsonschema
 import pytest
 from pydantic import ValidationError
 
+from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.document import KINDS
 from reconciler.model.manifest.schema import manifest_schema
+from reconciler.sources.manifests import load_documents
 
 SCHEMA = manifest_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -121,3 +125,22 @@ def test_both_accept(why):
 def test_both_refuse(why):
     assert not models_accept(BAD[why])
     assert not VALIDATOR.is_valid(BAD[why])
+
+
+MANUAL = Path(__file__).parents[2] / "docs" / "manifest.md"
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", MANUAL.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_of_the_manual_is_right(example):
+    loaded = load_documents(example.encode(), "manual.yml")
+    assert loaded.problems == ()
+    assert loaded.documents
+    for document in loaded.documents:
+        if isinstance(document.manifest, AppManifest):
+            assert document.manifest.unsupported() == ()
+            assert document.manifest.warnings() == ()
+
+
+def test_the_manual_has_examples():
+    assert len(EXAMPLES) == 4

@@ -32,6 +32,7 @@ from reconciler.model.manifest.ports import PortManifest, complaints_about_ports
 from reconciler.model.manifest.security import AppSecurityManifest, ResourcesManifest
 from reconciler.model.manifest.volumes import VolumeManifest
 
+MOST_CONTAINERS: Final = 64
 _NOT_YET: Final = (
     "provides connections exports parameters generated_secrets files network devices update "
     "backup alerts custom"
@@ -121,6 +122,10 @@ class AppManifest(Part):
             hint = "write `container:` with an `image:` under it"
             message = "an app needs a `container`, or several `containers`"
             yield Complaint((), message, hint, missing="container")
+            return
+        if len(self.containers) > MOST_CONTAINERS:
+            message = f"{len(self.containers)} containers are too many, {MOST_CONTAINERS} the most"
+            yield Complaint(("containers",), message, at_key=True)
             return
         placement = self._placement()
         containers = placement.merged()

@@ -7,6 +7,7 @@ Every error that leaves a model is one of ours: pydantic's own words never reach
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pydantic import ValidationError
@@ -89,12 +90,8 @@ def _in_plain_words(detail: ErrorDetails) -> Complaint:
             )
         case "missing":
             return Complaint(path[:-1], f"the key `{path[-1]}` is missing", missing=str(path[-1]))
-        case "dict_type" | "mapping_type":
-            return Complaint(path, "this must be a mapping, with lines of the form `key: value`")
-        case "tuple_type":
-            return Complaint(path, "this must be a list", "write each entry on its own `- ` line")
-        case _:
-            return Complaint(path, "this is not text" if at_key else "this cannot stand here")
+        case _:  # our own readers come first, so this is for a field that has none
+            return Complaint(path, "this cannot stand here", at_key=at_key)
 
 
 def shown(value: object) -> str:
@@ -106,8 +103,11 @@ def shown(value: object) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was probably meant."""
-    if len(word) > _LONGEST_GUESS:
-        return None
+    return _nearest(word, tuple(known)) if len(word) <= _LONGEST_GUESS else None
+
+
+@lru_cache(maxsize=256)
+def _nearest(word: str, known: tuple[str, ...]) -> str | None:
     spellings = {name.lower(): name for name in known}
     matches = difflib.get_close_matches(word.lower(), spellings, n=1, cutoff=0.6)
     return spellings[matches[0]] if matches else None

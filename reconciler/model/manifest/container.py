@@ -1,5 +1,6 @@
 """One container of an app."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Final, Literal, cast
@@ -31,7 +32,7 @@ from reconciler.model.manifest.names import (
     Signal,
     User,
 )
-from reconciler.model.manifest.part import Items, Part, choice, empty
+from reconciler.model.manifest.part import MANY, Items, Part, as_mapping, choice, empty
 from reconciler.model.manifest.ports import PortManifest
 from reconciler.model.manifest.scalars import Boolean, read_text
 from reconciler.model.manifest.security import ResourcesManifest, SecurityManifest
@@ -67,15 +68,15 @@ def read_depends_on(written: object) -> Mapping[str, StartCondition]:
     """Return what is waited for, from a mapping or from a list of names."""
     if isinstance(written, list | tuple):
         names = [read_text(name) for name in cast("list[object]", written)]
-        doubled = {name for name in names if names.count(name) > 1}
+        doubled = [name for name, count in Counter(names).items() if count > 1]
         if doubled:
             raise refusal(f"{shown(min(doubled))} is given twice")
         return MappingProxyType(dict.fromkeys(names, StartCondition.STARTED))
-    if not isinstance(written, Mapping):
-        raise refusal("this must be a mapping `name: started`, or a list of names")
     conditions: dict[str, StartCondition] = {}
     wrong: list[Complaint] = []
-    for name, condition in cast("Mapping[object, object]", written).items():
+    for name, condition in as_mapping(written).items():
+        if len(wrong) == MANY:
+            break
         if isinstance(condition, str):
             try:
                 conditions[str(name)] = _read_condition(condition)

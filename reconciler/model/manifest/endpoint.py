@@ -65,13 +65,11 @@ def read_url_path(value: object) -> str:
 
 def join_paths(first: str, second: str) -> str:
     """Return both paths as one that begins with a slash and doubles none; equal ones once."""
-    if first.rstrip("/") == second.rstrip("/"):
-        second = ""
-    path, question, query = f"/{first}/{second}".partition("?")
-    path = re.sub(r"/{2,}", "/", path)
-    if not second.strip("/") and not first.endswith("/"):
-        path = path.rstrip("/") or "/"
-    return path + question + query
+    base, question, query = first.partition("?")
+    if second.strip("/") and second.rstrip("/") != first.rstrip("/"):
+        more, question, query = second.partition("?")
+        base = f"{base}/{more}"
+    return re.sub(r"/{2,}", "/", f"/{base}") + question + query
 
 
 EndpointText = Annotated[

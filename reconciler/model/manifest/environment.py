@@ -10,14 +10,14 @@ from pydantic_core import PydanticCustomError
 
 from reconciler.model.manifest.complaint import Complaint, did_you_mean, refusal, refusals, shown
 from reconciler.model.manifest.names import VolumeName, matching
-from reconciler.model.manifest.part import Part
+from reconciler.model.manifest.part import MANY, Part, as_mapping
 from reconciler.model.manifest.scalars import read_text
 
 FACTS: Final = ("HOST_IP", "HOST_MDNS", "DISK_GB", "BITCOIN_HOST", "NODE_NOSTR_PUBKEY")
 
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 _KEY_HINT: Final = "write for example DATABASE_URL"
-_TEMPLATE: Final = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
+_TEMPLATE: Final = re.compile(r"\{\{([^{}]*)\}\}")
 
 read_key: Final = matching(
     _KEY,
@@ -30,7 +30,7 @@ def read_environment(written: object) -> Mapping[str, str]:
     """Return variables written as a mapping or as a list of K=V."""
     match written:
         case Mapping():
-            pairs = _pairs_of_mapping(cast("Mapping[object, object]", written))
+            pairs = _pairs_of_mapping(as_mapping(cast("object", written)))
         case list() | tuple():
             pairs = _pairs_of_list(cast("Iterable[object]", written))
         case _:
@@ -45,17 +45,19 @@ def read_environment(written: object) -> Mapping[str, str]:
             wrong.append(Complaint((place,), f"the variable {shown(key)} is given twice"))
         else:
             variables[str(key)] = read_text(value)
+        if len(wrong) == MANY:
+            break
     if wrong:
         raise refusals(wrong)
     return MappingProxyType(variables)
 
 
-_Pair = tuple[str | int, object, object]
+_Pair = tuple[str | int, str | None, object]
 
 
-def _pairs_of_mapping(written: Mapping[object, object]) -> Iterator[_Pair]:
+def _pairs_of_mapping(written: Mapping[str, object]) -> Iterator[_Pair]:
     for key, value in written.items():
-        if not str(key).startswith("x-"):
+        if not key.startswith("x-"):
             yield str(key), key, value
 
 
@@ -68,7 +70,7 @@ def _pairs_of_list(written: Iterable[object]) -> Iterator[_Pair]:
             yield index, None, entry
 
 
-def _complaint_about(place: str | int, key: object, value: object) -> Complaint | None:
+def _complaint_about(place: str | int, key: str | None, value: object) -> Complaint | None:
     if key is None:
         return Complaint((place,), "this is not of the form KEY=value")
     try:
@@ -93,7 +95,7 @@ def read_template(value: object) -> str:
     """Return a text with `{{FACT}}` in it, each of them known."""
     text = read_text(value)
     for match in _TEMPLATE.finditer(text):
-        name = match[1]
+        name = match[1].strip()
         if name not in FACTS:
             raise refusal(
                 f"there is no template {shown('{{' + name + '}}')}",

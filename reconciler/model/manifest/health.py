@@ -137,7 +137,7 @@ class HealthCheckManifest(Part):
                 if not self.port:
                     yield self._lacks("endpoint", "write for example localhost:5432")
                 yield from self._has_no("command", "path")
-            case HealthKind.EXEC:
+            case HealthKind.EXEC:  # pragma: no branch - there is no other
                 if not self.command:
                     yield self._lacks("command", "write for example [pg_isready, -U, postgres]")
                 yield from self._has_no("endpoint", "path", "port")

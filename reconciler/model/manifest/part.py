@@ -5,8 +5,9 @@ A part may say which of its keys are known but not available yet, and which shor
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Self, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -35,6 +36,9 @@ from reconciler.model.manifest.scalars import read_text
 K = TypeVar("K")
 V = TypeVar("V")
 W = TypeVar("W", bound=str)
+
+MANY: Final = 100  # complaints about one part: enough for a person, cheap for a machine
+LONGEST: Final = 1000  # entries in a list
 
 
 def _extend_schema(schema: dict[str, Any]) -> None:
@@ -79,7 +83,7 @@ class Part(BaseModel):
     def _read(cls, written: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if isinstance(written, cls):
             return written
-        usable, wrong = cls._sort_out(_mapping(cls.from_short(written)))
+        usable, wrong = cls._sort_out(as_mapping(cls.from_short(written)))
         settled = {complaint.path[0] for complaint in wrong}
         settled |= {guess for key in settled if (guess := nearest(str(key), cls.key_names()))}
         try:
@@ -87,42 +91,36 @@ class Part(BaseModel):
         except ValidationError as error:
             wrong += [c for c in complaints_of(error) if not _is_settled(c, settled)]
             raise refusals(wrong) from None
-        wrong = wrong or list(part.complaints())
+        wrong = wrong or list(islice(part.complaints(), MANY))
         if wrong:
             raise refusals(wrong)
         return part
 
     @classmethod
-    def _sort_out(
-        cls, written: Mapping[object, object]
-    ) -> tuple[dict[str, object], list[Complaint]]:
+    def _sort_out(cls, written: Mapping[str, object]) -> tuple[dict[str, object], list[Complaint]]:
         usable: dict[str, object] = {}
         wrong: list[Complaint] = []
         for key, value in written.items():
-            if not isinstance(key, str):
-                wrong.append(Complaint((str(key),), "the key is not text", at_key=True))
-            elif key.startswith("x-"):
+            if key.startswith("x-") or len(wrong) >= MANY:
                 continue
-            elif complaint := cls._complaint_about(key, value):
-                wrong.append(complaint)
-            else:
+            complaint = cls._complaint_about(key, value)
+            if complaint is None:
                 usable[str(key)] = value
+            else:
+                wrong.append(complaint)
         return usable, wrong
 
     @classmethod
     def _complaint_about(cls, key: str, value: object) -> Complaint | None:
         if key in cls.RESERVED:
-            message = f"`{key}` is not available in this version"
-            return Complaint((key,), message, "remove it", at_key=True)
-        if key not in cls.key_names():
-            return Complaint(
-                (key,), f"there is no key {shown(key)} here", cls.hint_for(key), at_key=True
-            )
-        if value is None:
-            return Complaint(
-                (key,), "there is no value", "give one, or remove the key", at_key=True
-            )
-        return None
+            message, hint = f"`{key}` is not available in this version", "remove it"
+        elif key not in cls.key_names():
+            message, hint = f"there is no key {shown(key)} here", cls.hint_for(key)
+        elif value is None:
+            message, hint = "there is no value", "give one, or remove the key"
+        else:
+            return None
+        return Complaint((key,), message, hint, at_key=True)
 
     @classmethod
     @override
@@ -143,23 +141,31 @@ def _is_settled(complaint: Complaint, settled: set[str | int]) -> bool:
     return not complaint.path and complaint.missing in settled
 
 
-def _mapping(written: object) -> Mapping[object, object]:
+def as_mapping(written: object) -> Mapping[str, object]:
+    """Return what is a mapping with texts as keys."""
     if not isinstance(written, Mapping):
         raise refusal("this must be a mapping, with lines of the form `key: value`")
-    return cast("Mapping[object, object]", written)
+    mapping = cast("Mapping[object, object]", written)
+    wrong = [key for key in mapping if not isinstance(key, str)]
+    if wrong:
+        raise refusal(f"the key {shown(wrong[0])} is not text", "put it in quotes")
+    return cast("Mapping[str, object]", mapping)
 
 
 def _tuple(written: object) -> object:
     match written:
         case list() | tuple():
-            return tuple(cast("Iterable[object]", written))
+            entries = tuple(cast("Iterable[object]", written))
+            if len(entries) > LONGEST:
+                raise refusal(f"the list has {len(entries)} entries, {LONGEST} are the most")
+            return entries
         case _:
             raise refusal("this must be a list", "write each entry on its own line, after `- `")
 
 
 def _dictionary(written: object) -> dict[str, object]:
-    mapping = _mapping(written)
-    return {str(key): value for key, value in mapping.items() if not str(key).startswith("x-")}
+    mapping = as_mapping(written)
+    return {str(key): value for key, value in mapping.items() if not key.startswith("x-")}
 
 
 def empty() -> Mapping[str, Any]:

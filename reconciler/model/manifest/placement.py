@@ -58,8 +58,12 @@ class Placement:
                 there = ".".join(("app", *map(str, self._prefix(name)), key))
                 message = f"`app.{key}` and `{there}` say the same twice"
                 yield Complaint((key,), message, f"keep `{there}`", at_key=True)
-        for name, container in self.merged().items():
-            if "user" in container.model_fields_set and container.security.user is not None:
+        yield from self._complaints_about_users()
+
+    def _complaints_about_users(self) -> Iterator[Complaint]:
+        merged = self.merged()
+        for name, container in self._written().items():
+            if container.user is not None and merged[name].security.user is not None:
                 path = (*self.path(name, "security"), "user")
                 message = "`user` is given twice, by the container and under `security`"
                 yield Complaint(path, message, "remove one", at_key=True)

@@ -72,12 +72,16 @@ def _long_form(text: str) -> str:
 
 def complaints_about_ports(ports: Sequence[tuple[Path, PortManifest]]) -> Iterator[Complaint]:
     """Tell which ports of an app are in each other's way."""
-    for index, (path, port) in enumerate(ports):
-        for _, earlier in ports[:index]:
-            if port.overlaps(earlier):
-                taken = f"port {port} of this machine is published twice"
-                also = "" if str(earlier) == str(port) else f", the other time as {earlier}"
-                yield Complaint((*path, "host"), taken + also, "choose another host port")
-                break
-        if port.name and any(port.name == earlier.name for _, earlier in ports[:index]):
+    taken: dict[tuple[int, str], list[PortManifest]] = {}
+    names: set[str] = set()
+    for path, port in ports:
+        earlier = taken.setdefault((port.host, port.protocol), [])
+        rival = next((other for other in earlier if port.overlaps(other)), None)
+        if rival is not None:
+            message = f"port {port} of this machine is published twice"
+            also = "" if str(rival) == str(port) else f", the other time as {rival}"
+            yield Complaint((*path, "host"), message + also, "choose another host port")
+        if port.name in names:
             yield Complaint((*path, "name"), f"two ports have the name {shown(port.name)}")
+        earlier.append(port)
+        names |= {port.name} if port.name else set()

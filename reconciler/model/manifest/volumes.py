@@ -68,7 +68,7 @@ class VolumeManifest(Part):
                 yield from self._has_no("source", "write `type: bind` to mount a directory")
             case MountKind.BIND:
                 yield from self._needs("source", "the directory of this machine to mount")
-            case MountKind.TMPFS:
+            case MountKind.TMPFS:  # pragma: no branch - there is no other
                 yield from self._has_no("source", "its content is memory")
         if self.type is not MountKind.TMPFS:
             yield from self._has_no("size", "only `type: tmpfs` has a size")
