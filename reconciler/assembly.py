@@ -154,9 +154,11 @@ class _Built:
             Rhythm(settings.interval),
             before,
         )
+        confirmed = places.confirmation_path(settings.state_dir).parent
+        confirmed.mkdir(mode=0o700, parents=True, exist_ok=True)
         watches = [
             DirectoryWatch(root, controller.wake, self.logs.warn)
-            for root in (settings.desired_state, settings.catalogue)
+            for root in (settings.desired_state, settings.catalogue, confirmed)
         ]
         applier = Applier(self.driver, clock, self.metrics.retried)
         lanes = LanePool(applier, controller.wake, self.logs.bug)

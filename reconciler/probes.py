@@ -152,8 +152,12 @@ def counted(
 
 
 def is_news(before: ProbeRecord, after: ProbeRecord) -> bool:
-    """Whether somebody should look: a first answer, a failure, or a recovery."""
-    return before.last_at is None or after.failures > 0 or before.failures > 0
+    """Whether somebody should look: a first answer, another one than before, one more failure."""
+    return before.last_at is None or _told(before) != _told(after)
+
+
+def _told(record: ProbeRecord) -> tuple[bool, int, str]:
+    return record.succeeded, record.failures, record.message
 
 
 def _pause(target: _Target) -> float:

@@ -99,7 +99,7 @@ def _container(
         name=name,
         container_name="",
         digest="",
-        image=_tag(manifest.id, name, build, platform) if build else _image(container),
+        image=_image(manifest.id, name, container, build, platform),
         build=build,
         pull_policy=_pull_policy(container),
         command=container.command,
@@ -147,20 +147,24 @@ def _build(
     return BuildSpec(context.path, container.build.containerfile, args, context.content)
 
 
+def _image(
+    app: str,
+    name: str,
+    container: ContainerManifest,
+    build: BuildSpec | None,
+    platform: Platform,
+) -> str:
+    """Return the full name: what a short one means must not hang on the engine's settings."""
+    if build is not None:
+        return _tag(app, name, build, platform)
+    return container.image.canonical if container.image else ""
+
+
 def _tag(app: str, name: str, build: BuildSpec, platform: Platform) -> str:
     """Return the name of a built image: other content, other name, so it is built exactly once."""
     made_of = json.dumps([build.content, build.containerfile, build.args])
     content = hashlib.sha256(made_of.encode()).hexdigest()[:12]
     return f"localhost/{platform.instance}/{app}-{name}:{content}"
-
-
-def _image(container: ContainerManifest) -> str:
-    """Return the full name: what a short one means must not hang on the engine."""
-    image = container.image
-    if image is None or image.registry:
-        return str(image)
-    path = image.repository if "/" in image.repository else f"library/{image.repository}"
-    return str(replace(image, registry="docker.io", repository=path))
 
 
 def _pull_policy(container: ContainerManifest) -> PullPolicy:

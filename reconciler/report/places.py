@@ -20,4 +20,4 @@ def journal_path(state_dir: Path) -> Path:
 
 def confirmation_path(state_dir: Path) -> Path:
     """Return the file that holds the operator's word on removals."""
-    return state_dir / "confirmed-removals.json"
+    return state_dir / "confirmed" / "removals.json"

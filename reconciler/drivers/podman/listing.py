@@ -79,8 +79,12 @@ def state_of(word: str, *, process: bool, watched: bool) -> ContainerState:
         case "initialized":
             # Made, and stopped short of its start; with its process gone it cannot be started.
             return ContainerState.CREATED if process else ContainerState.BROKEN
-        case "exited" | "stopped":
+        case "exited":
             return ContainerState.EXITED
+        case "stopped":
+            # Not cleaned up yet: by conmon in a moment, or by a `podman rm` that is under way and
+            # would remove what we start now.
+            return ContainerState.ENDING if watched else ContainerState.EXITED
         case "running" | "paused" if process:
             return ContainerState.RUNNING if word == "running" else ContainerState.PAUSED
         case "stopping" if process:
@@ -93,7 +97,7 @@ def state_of(word: str, *, process: bool, watched: bool) -> ContainerState:
 
 def needs_process(word: str) -> bool:
     """Whether the state depends on the process."""
-    return word in {"running", "paused", "stopping", "initialized"}
+    return word in {"running", "paused", "stopping", "stopped", "initialized"}
 
 
 def after_inspect(listed: Listed, inspected: Json, *, process: bool, watched: bool) -> Listed:
