@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from reconciler.config import Settings
 
 FAILED = 1
-INTERRUPTED = 130  # as shells have it
 
 
 class Output(StrEnum):
@@ -136,8 +135,6 @@ def _guarded(work: Callable[[], None]) -> None:
         work()
     except ReconcilerError as error:
         typer.echo(str(error), err=True)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         # Nobody reads any more; the interpreter must not complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

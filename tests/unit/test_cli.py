@@ -179,6 +179,15 @@ def test_a_mistake_of_ours_is_no_traceback(box, monkeypatch):
     assert "Traceback" not in told.stderr
 
 
+def test_ctrl_c_is_quiet(box, monkeypatch):
+    def interrupted(_settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(wiring, "driver", interrupted)
+    told = box.run("plan")
+    assert (told.exit_code, told.stdout, told.stderr) == (130, "", "")
+
+
 # --- status ---
 
 

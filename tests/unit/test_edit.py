@@ -36,8 +36,20 @@ def test_everything_else_stays_byte_for_byte(tmp_path, who, rest, ending):
 
 @pytest.mark.parametrize(
     "text",
-    [FIRST, "%YAML 1.1\n---\n" + app("web") + "...\n", "\ufeff" + FIRST, FIRST.rstrip("\n")],
-    ids=["plain", "marked", "with a byte order mark", "without a last line end"],
+    [
+        FIRST,
+        "# a note\n---\n# nothing yet\n" + "---\n" + app("web"),
+        "%YAML 1.1\n---\n" + app("web") + "...\n",
+        "\ufeff" + FIRST,
+        FIRST.rstrip("\n"),
+    ],
+    ids=[
+        "plain",
+        "after an empty document",
+        "marked",
+        "with a byte order mark",
+        "without a last line end",
+    ],
 )
 def test_a_file_with_nothing_left_is_deleted(tmp_path, text):
     file = tmp_path / "web.yml"
