@@ -239,20 +239,28 @@ def settled(status: Status) -> bool:
 
 
 def all_ready(status: Status) -> bool:
-    """Whether every app serves what is desired and nobody has to act."""
+    """Whether every app does as desired (a suspended one: nothing) and nobody has to act."""
     return (
         not status.last_pass.error
         and not status.problems
-        and all(app.ready and not _is(app, ConditionType.STALLED) for app in status.apps)
+        and all(_is_suspended(app) or _is_fine(app) for app in status.apps)
     )
 
 
 def _at_rest(app: AppStatus) -> bool:
-    if app.action is Action.HOLD and app.reason == Reason.SUSPENDED:
+    if _is_suspended(app):
         return True
     if _is(app, ConditionType.STALLED):
         return True
     return app.ready and not _is(app, ConditionType.RECONCILING)
+
+
+def _is_suspended(app: AppStatus) -> bool:
+    return app.action is Action.HOLD and app.reason == Reason.SUSPENDED
+
+
+def _is_fine(app: AppStatus) -> bool:
+    return app.ready and not _is(app, ConditionType.STALLED)
 
 
 def _is(app: AppStatus, kind: ConditionType) -> bool:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Origin:
@@ -11,6 +13,7 @@ class Origin:
     line: int = 0
     column: int = 0
 
+    @override
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
@@ -29,6 +32,7 @@ class Problem:
     hint: str = ""
     app: str | None = None
 
+    @override
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
         return f"{self.origin}: {self.message}{hint}"

@@ -12,7 +12,7 @@ CONFIRMATION_HOURS = 1
 
 
 class BoxEvidence:
-    """Implements `ports.EvidenceGatherer`: reads the confirmation file and asks the file system below `data`."""
+    """Implements `ports.EvidenceGatherer`: reads a file, and asks the file system of the data."""
 
     def __init__(self, confirmation: Path, data: Path, clock: Clock) -> None:
         self._confirmation = confirmation
