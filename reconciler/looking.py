@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping
 
+from reconciler import parts
+from reconciler.clock import SystemClock
+from reconciler.config import Settings
 from reconciler.model.change import Change, Outcome
 from reconciler.model.desired import HealthCheck
 from reconciler.model.health import HealthState, ProbeRecord
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.status import Status
+from reconciler.ports import Driver
+from reconciler.reconcile import Parts, Reconciler
+from reconciler.report import places
+from reconciler.report.status_file import load_status
 
 
 class NoLanes:
@@ -60,3 +67,20 @@ class NoRecorder:
 
     def finished(self, outcome: Outcome) -> None:
         """Do nothing."""
+
+
+def reader(settings: Settings, driver: Driver) -> Reconciler:
+    """Return a reconciler without hands; what was probed last is taken from the status file."""
+    status = load_status(places.status_path(settings.state_dir))
+    clock = SystemClock()
+    made = Parts(
+        desired=parts.desired(settings, clock, settle=0),
+        catalogue=parts.catalogue(settings, clock, settle=0),
+        driver=driver,
+        evidence=parts.evidence(settings, clock),
+        lanes=NoLanes(),
+        probes=RememberedProbes(status),
+        recorder=NoRecorder(),
+        clock=clock,
+    )
+    return Reconciler(made, parts.pass_settings(settings), status)

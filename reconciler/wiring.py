@@ -73,19 +73,19 @@ def loop(
 @contextmanager
 def reader(settings: Settings) -> "Generator[Reconciler]":
     """Yield a reconciler that can look and plan, and has no hands."""
-    from reconciler import assembly
+    from reconciler import looking
 
     with driver(settings) as (engine, _):
-        yield assembly.reader(settings, engine)
+        yield looking.reader(settings, engine)
 
 
 @contextmanager
 def driver(settings: Settings) -> "Generator[tuple[Driver, str]]":
     """Yield the engine and a sentence about it; without a running service, one for this moment."""
-    from reconciler import assembly
+    from reconciler import parts
 
-    engine = assembly.engine(settings, environment(), brief=True)
-    yield assembly.podman(settings, engine), engine.sentence
+    engine = parts.engine(settings, environment(), brief=True)
+    yield parts.podman(settings, engine), engine.sentence
 
 
 def findings(settings: Settings) -> "Sequence[Finding]":

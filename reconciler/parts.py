@@ -1,0 +1,91 @@
+"""What a loop and a look are both made of."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.clock import SystemClock
+from reconciler.config import Settings
+from reconciler.core.specs import Platform
+from reconciler.drivers.podman import endpoint
+from reconciler.drivers.podman.driver import Hooks, PodmanDriver
+from reconciler.drivers.podman.driver import Settings as DriverSettings
+from reconciler.drivers.podman.service import PodmanService
+from reconciler.errors import DriverError
+from reconciler.model.desired import Resources
+from reconciler.reconcile import PassSettings
+from reconciler.report import places
+from reconciler.security.evidence import BoxEvidence
+from reconciler.sources.directory import DirectorySource
+from reconciler.sources.last_good import LastGood
+from reconciler.sources.tree import is_catalogue_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where Podman's API is. `service` is set when it is ours to keep alive."""
+
+    socket: Path
+    sentence: str
+    service: PodmanService | None = None
+
+    def ensure(self) -> None:
+        """Have our own service answering; what cannot be helped shows in the pass."""
+        if self.service is not None:
+            with suppress(DriverError):
+                self.service.ensure()
+
+
+def engine(settings: Settings, variables: Mapping[str, str], *, brief: bool) -> Engine:
+    """Find Podman's API, or start a service of our own; `brief` is for one look."""
+    found = endpoint.find(settings.podman, variables)
+    if found is not None:
+        return Engine(found.path, f"Podman at {found.path} ({found.origin})")
+    place = (settings.state_dir, settings.instance, variables)
+    service = PodmanService.temporary(*place) if brief else PodmanService(*place)
+    socket = service.ensure()
+    return Engine(socket, f"Podman at {socket} (a service of our own)", service)
+
+
+def podman(settings: Settings, found: Engine, hooks: Hooks | None = None) -> PodmanDriver:
+    """Return the driver for that engine."""
+    places = DriverSettings(data_dir=settings.data_dir)
+    return PodmanDriver(settings.instance, found.socket, settings=places, hooks=hooks)
+
+
+def desired(
+    settings: Settings,
+    clock: SystemClock,
+    settle: float | None = None,
+) -> DirectorySource:
+    """Return the desired directory; `settle` 0 takes it as it stands, for one look."""
+    # A look without a loop reads what was last good, and leaves the writing to the loop.
+    kept = LastGood(settings.state_dir / "last-good", writes=settle is None)
+    return DirectorySource(settings.desired_state, clock, last_good=kept, settle=settle)
+
+
+def catalogue(
+    settings: Settings,
+    clock: SystemClock,
+    settle: float | None = None,
+) -> DirectorySource:
+    """Return the catalogue: what apps are."""
+    return DirectorySource(
+        settings.catalogue,
+        clock,
+        wanted=is_catalogue_manifest,
+        settle=settle,
+    )
+
+
+def evidence(settings: Settings, clock: SystemClock) -> BoxEvidence:
+    """Return what gathers the facts of this box."""
+    return BoxEvidence(places.confirmation_path(settings.state_dir), settings.data_dir, clock)
+
+
+def pass_settings(settings: Settings) -> PassSettings:
+    """Return what the operator set, in the words of a pass."""
+    limits = settings.defaults
+    defaults = Resources(cpu=limits.cpu, memory=limits.memory, pids=limits.pids)
+    return PassSettings(Platform(settings.instance, defaults), prune_limit=settings.prune_limit)
