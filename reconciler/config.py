@@ -76,8 +76,10 @@ def load_settings(
             places[name] = "--" + name.replace("_", "-")
     try:
         settings = Settings.model_validate(values)
-        # Instances that share a state directory still never see each other.
-        return settings.model_copy(update={"state_dir": settings.state_dir / settings.instance})
+        # Podman's service is started elsewhere, so its files are named from the root; and instances
+        # that share a state directory still never see each other.
+        state = settings.state_dir.absolute() / settings.instance
+        return settings.model_copy(update={"state_dir": state})
     except ValidationError as error:
         raise ConfigurationError(_told(error, places)) from error
 
