@@ -76,7 +76,7 @@ def load_settings(
             places[name] = "--" + name.replace("_", "-")
     try:
         settings = Settings.model_validate(values)
-        # Podman's service is started elsewhere, so its files are named from the root; and instances
+        # Named from the root, since Podman's service is started elsewhere; and instances
         # that share a state directory still never see each other.
         state = settings.state_dir.absolute() / settings.instance
         return settings.model_copy(update={"state_dir": state})
