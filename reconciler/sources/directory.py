@@ -76,7 +76,17 @@ class DirectorySource:
         if len(present) > MAX_FILES:
             return self._incomplete(f"{self._root} holds more than {MAX_FILES} manifests")
         waits = [*self._look(present), *self._miss(present)]
-        return replace(self._snapshot(), settle_seconds=min(waits, default=None))
+        return replace(
+            self._snapshot(),
+            complete=not (unread := self._unread()),
+            incomplete_because=unread,
+            settle_seconds=min(waits, default=None),
+        )
+
+    def _unread(self) -> str:
+        """A file that nobody has read yet may hold any app, for instance one that runs."""
+        path = next((p for p, f in self._files.items() if f.taken is None), None)
+        return f"{self._root / path} is being written" if path is not None else ""
 
     def _look(self, present: Mapping[str, Signature]) -> Iterator[float]:
         """Take what changed and is quiet; yield how long to wait for what is not."""
