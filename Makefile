@@ -24,7 +24,7 @@ setup-dev:
 
 .PHONY: run
 run: setup ## Make this machine match desired-state/, and keep it so (Ctrl-C leaves the apps running)
-	@$(BIN)/archipelago run --desired-state desired-state --catalogue apps --state-dir .state
+	@$(BIN)/archipelago run
 
 .PHONY: test
 test: check ## Checks first, then every test, on a real Podman in a world of its own

@@ -160,7 +160,8 @@ def _waits_inside(comparison: Comparison, _: Circumstances) -> Decision | None:
 def _superseded(comparison: Comparison, _: Circumstances) -> Decision | None:
     if not comparison.outdated or not comparison.ready():
         return None
-    decision = _decision(comparison, Action.UPDATE, Reason.PREVIOUS_SUPERSEDED)
+    told = "the new revision serves, the one before is removed"
+    decision = _decision(comparison, Action.UPDATE, Reason.PREVIOUS_SUPERSEDED, told)
     work = steps.discard(comparison.outdated)
     return replace(decision, change=replace(decision.change, steps=work))
 

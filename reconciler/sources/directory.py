@@ -12,14 +12,13 @@ from pathlib import Path
 
 from reconciler.model.manifest.document import Document
 from reconciler.model.origin import Origin, Problem
-from reconciler.model.snapshot import BuildContext, Snapshot
+from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Clock
-from reconciler.sources.contexts import build_contexts
+from reconciler.sources.contexts import ContextHasher, Contexts
 from reconciler.sources.last_good import LastGood
 from reconciler.sources.manifests import Loaded, load_documents
 from reconciler.sources.tree import (
     MAX_FILES,
-    ContextHasher,
     Signature,
     Wanted,
     is_manifest,
@@ -64,7 +63,7 @@ class DirectorySource:
         self._vanish = VANISH_SECONDS if self._settle else 0.0
         self._deep = deep
         self._files: dict[str, _File] = {}
-        self._hasher = ContextHasher()
+        self._hasher = ContextHasher(clock, self._settle, self._vanish)
         self._quiet_since = clock.monotonic()
 
     def read(self) -> Snapshot:
@@ -76,17 +75,22 @@ class DirectorySource:
         if len(present) > MAX_FILES:
             return self._incomplete(f"{self._root} holds more than {MAX_FILES} manifests")
         waits = [*self._look(present), *self._miss(present)]
+        snapshot, contexts = self._snapshot()
+        waits += contexts.waits
+        unread = self._unread(contexts)
         return replace(
-            self._snapshot(),
-            complete=not (unread := self._unread()),
+            snapshot,
+            complete=not unread,
             incomplete_because=unread,
             settle_seconds=min(waits, default=None),
         )
 
-    def _unread(self) -> str:
-        """A file that nobody has read yet may hold any app, for instance one that runs."""
-        path = next((p for p, f in self._files.items() if f.taken is None), None)
-        return f"{self._root / path} is being written" if path is not None else ""
+    def _unread(self, contexts: Contexts) -> str:
+        """What nobody has read yet may be any app, for instance one that runs."""
+        for path, file in self._files.items():
+            if file.taken is None or not all(contexts.has(d) for d in file.loaded.documents):
+                return f"{self._root / path} is being written"
+        return ""
 
     def _look(self, present: Mapping[str, Signature]) -> Iterator[float]:
         """Take what changed and is quiet; yield how long to wait for what is not."""
@@ -145,7 +149,7 @@ class DirectorySource:
             file.good = load_documents(kept, shown).documents if kept else ()
         file.taken, file.pending = signature, None
 
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self) -> tuple[Snapshot, Contexts]:
         documents = tuple(d for f in self._files.values() for d in f.loaded.documents)
         fresh = {d.app for d in documents}
         last_good = tuple(
@@ -155,13 +159,15 @@ class DirectorySource:
             for d in f.good
             if d.app not in fresh
         )
-        return Snapshot(
-            documents=documents,
+        contexts = self._hasher.contexts((*documents, *last_good))
+        snapshot = Snapshot(
+            documents=tuple(d for d in documents if contexts.has(d)),
             problems=tuple(sorted(p for f in self._files.values() for p in f.loaded.problems)),
-            last_good=last_good,
-            contexts=self._contexts((*documents, *last_good)),
+            last_good=tuple(d for d in last_good if contexts.has(d)),
+            contexts=contexts.found,
             modified=self._modified(),
         )
+        return snapshot, contexts
 
     def _modified(self) -> dict[str, datetime]:
         return {
@@ -170,12 +176,6 @@ class DirectorySource:
             if file.taken is not None
         }
 
-    def _contexts(
-        self,
-        documents: tuple[Document, ...],
-    ) -> dict[tuple[str, str], BuildContext | Problem]:
-        return build_contexts(documents, self._hasher)
-
     def _unreadable(self, error: OSError) -> Snapshot:
         why = (error.strerror or type(error).__name__).lower()
         return self._incomplete(f"cannot read {error.filename or self._root}: {why}")
@@ -183,10 +183,11 @@ class DirectorySource:
     def _incomplete(self, why: str) -> Snapshot:
         """Hold on to all that was known: unreadable is not the same as empty."""
         known = tuple(d for f in self._files.values() for d in f.good or f.loaded.documents)
+        contexts = self._hasher.contexts(known)
         return Snapshot(
             problems=(Problem(Origin(str(self._root)), why),),
-            last_good=known,
-            contexts=self._contexts(known),
+            last_good=tuple(d for d in known if contexts.has(d)),
+            contexts=contexts.found,
             complete=False,
             incomplete_because=why,
         )

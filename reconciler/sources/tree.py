@@ -1,6 +1,5 @@
-"""Walks a folder for manifests, and hashes build contexts. Sees names and bytes, not meaning."""
+"""Walks a folder for manifests. Sees names and places, not meaning."""
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -9,9 +8,6 @@ from pathlib import Path
 
 MANIFEST_SUFFIXES = frozenset({".yml", ".yaml"})
 MAX_FILES = 10_000
-MAX_CONTEXT_FILES = 20_000
-MAX_CONTEXT_BYTES = 2**30
-_CHUNK = 2**20
 
 Wanted = Callable[[str], bool]
 
@@ -80,51 +76,3 @@ def _walk(
                 yield from _walk(root, path, seen)
             elif stat.S_ISREG(status.st_mode):
                 yield path, status
-
-
-class ContextHasher:
-    """Hashes build contexts, again only where a file in them changed."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, tuple[str, str]] = {}
-
-    def content(self, folder: Path) -> str:
-        """
-        Return the SHA-256 (hex) of all names, modes and bytes in a folder.
-
-        Raises OSError where it cannot be read, ValueError where it is too large.
-        """
-        files = _context_files(folder)
-        outside = hashlib.sha256(
-            repr([(n, Signature.of(s), s.st_mode) for n, s in files]).encode()
-        )
-        known = self._known.get(folder)
-        if known and known[0] == outside.hexdigest():
-            return known[1]
-        content = hashlib.sha256()
-        for name, status in files:
-            content.update(f"{name}\0{stat.S_IMODE(status.st_mode):o}\0".encode())
-            content.update(_file_hash(folder / name))
-        self._known[folder] = (outside.hexdigest(), content.hexdigest())
-        return content.hexdigest()
-
-
-def _context_files(folder: Path) -> list[tuple[str, os.stat_result]]:
-    files: list[tuple[str, os.stat_result]] = []
-    total = 0
-    for name, status in _walk(folder, "", set()):
-        files.append((name, status))
-        total += status.st_size
-        if len(files) > MAX_CONTEXT_FILES or total > MAX_CONTEXT_BYTES:
-            raise ValueError(
-                f"more than {MAX_CONTEXT_FILES} files or {MAX_CONTEXT_BYTES >> 20} MiB",
-            )
-    return files
-
-
-def _file_hash(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.digest()

@@ -269,3 +269,72 @@ def test_a_missing_build_context_is_told_where_it_is_written(folder):
     assert isinstance(found, Problem)
     assert "cannot build from img" in found.message
     assert found.app == "a"
+
+
+BUILDS = "app: {id: a, name: a, container: {build: .}}\n"
+
+
+def test_an_edited_manifest_is_no_other_image(folder):
+    folder.write("a/a.yml", BUILDS)
+    folder.write("a/Containerfile", "FROM scratch\n")
+    key = (str(folder.root / "a/a.yml"), ".")
+    os.utime(folder.root / "a", (0, 0))
+    first = folder.source.read().contexts[key].content
+    folder.clock.advance(10)
+    folder.write("a/a.yml", BUILDS + "# a comment\n")
+    assert folder.source.read().contexts[key].content == first
+
+
+def test_a_context_that_is_being_written_keeps_its_last_content(folder):
+    folder.write("a/a.yml", BUILDS)
+    folder.write("a/Containerfile", "FROM scratch\n")
+    key = (str(folder.root / "a/a.yml"), ".")
+    first = folder.source.read().contexts[key].content
+    folder.clock.advance(10)
+    folder.write("a/Containerfile", "FROM scra", age=0)
+    snapshot = folder.source.read()
+    assert snapshot.contexts[key].content == first
+    assert snapshot.settle_seconds is not None
+    folder.write("a/Containerfile", "FROM scratch\nUSER 1\n", age=0)
+    folder.clock.advance(SETTLE_SECONDS + 0.01)
+    assert folder.source.read().contexts[key].content != first
+
+
+def test_a_context_that_nobody_has_read_yet_makes_its_app_wait(folder):
+    folder.write("a/a.yml", BUILDS)
+    folder.write("a/Containerfile", "FROM scra", age=0)
+    snapshot = folder.source.read()
+    assert snapshot.documents == ()
+    assert not snapshot.complete
+    folder.clock.advance(SETTLE_SECONDS + 0.01)
+    assert folder.apps() == ["a"]
+    assert folder.source.read().complete
+
+
+def test_an_app_whose_folder_goes_away_is_gone_without_a_complaint(folder):
+    folder.write("a/a.yml", BUILDS)
+    folder.write("a/Containerfile", "FROM scratch\n")
+    folder.apps()
+    folder.clock.advance(10)
+    shutil.rmtree(folder.root / "a")
+    snapshot = folder.source.read()
+    assert not [c for c in snapshot.contexts.values() if isinstance(c, Problem)]
+    assert [d.app for d in snapshot.documents] == ["a"]
+    folder.clock.advance(VANISH_SECONDS)
+    assert folder.apps() == []
+
+
+def test_hidden_files_and_links_are_part_of_a_context(folder):
+    folder.write("a/a.yml", BUILDS)
+    folder.write("a/Containerfile", "FROM scratch\n")
+    key = (str(folder.root / "a/a.yml"), ".")
+    contents = {folder.source.read().contexts[key].content}
+    for change in (
+        lambda: folder.write("a/.profile", "x"),
+        lambda: (folder.root / "a/link").symlink_to("Containerfile"),
+        lambda: (folder.root / "a/Containerfile").chmod(0o755),
+    ):
+        change()
+        folder.clock.advance(10**9)
+        contents.add(folder.source.read().contexts[key].content)
+    assert len(contents) == 4

@@ -32,6 +32,8 @@ def packed(context: str, what: str) -> Generator[IO[bytes]]:
 
 def _add(archive: tarfile.TarFile, directory: Path) -> None:
     for path in sorted(directory.rglob("*")):
+        if ".git" in path.relative_to(directory).parts:
+            continue
         info = archive.gettarinfo(path, arcname=str(path.relative_to(directory)))
         if not (info.isreg() or info.isdir() or info.issym() or info.islnk()):
             continue  # sockets and devices have no content
