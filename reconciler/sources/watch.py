@@ -56,7 +56,8 @@ class DirectoryWatch:
                 self._watch_until_replaced(before)
             except FileNotFoundError:
                 self._closed.wait(LOOK_MS / 1000)
-            except OSError as error:
+            except (OSError, RuntimeError) as error:
+                # watchfiles' own error, where it cannot even begin, is a RuntimeError.
                 if not self._polling:
                     self._polling = True
                     self._warn(f"{self.notice} ({error})")
