@@ -160,7 +160,7 @@ def _stalled(facts: _Facts, before: AppStatus | None) -> tuple[bool, str, str]:
     often = max(attempts.failures, attempts.starts) >= backoff.LOOPS_AFTER
     if often and attempts.digest == change.digest:
         known = before.condition(ConditionType.STALLED) if before else None
-        if known and known.status:
+        if known and known.status and known.reason in {Reason.FAILED, Reason.CRASH_LOOP}:
             return True, known.reason, known.message
     return False, "Fine", ""
 
