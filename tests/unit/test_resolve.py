@@ -1,0 +1,401 @@
+"""From documents to specs: what is wanted, what cannot be, and what every container is called."""
+
+import os
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from builders import NOW
+from simulation import ManualClock
+
+from reconciler.core.resolve import Platform, resolve
+from reconciler.model.desired import MountKind, NetworkPolicy, PullPolicy, Resources
+from reconciler.model.manifest.app import AppManifest
+from reconciler.model.manifest.document import Document
+from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
+from reconciler.model.origin import Origin, Problem
+from reconciler.model.snapshot import BuildContext, Snapshot
+from reconciler.sources.directory import DirectorySource
+
+IMAGE = "localhost/test:1"
+NOTHING = Snapshot()
+
+
+def document(app, *, file=None, line=1, **more):
+    manifest = {"id": app, "name": app, **({"container": {"image": IMAGE}} | more)}
+    if "containers" in more:
+        del manifest["container"]
+    return Document(AppManifest.model_validate(manifest), Origin(file or f"{app}.yml", line, 1))
+
+
+def install(app, *, file=None, suspend=False):
+    made = InstallManifest.model_validate({"app": app, "suspend": suspend})
+    return Document(made, Origin(file or f"{app}.install.yml", 1, 1))
+
+
+def suspend(app):
+    return Document(SuspendManifest(app=app), Origin(f"{app}.suspend.yml", 1, 1))
+
+
+def holding(*documents, **more):
+    return Snapshot(documents=documents, **more)
+
+
+def resolved(snapshot, catalogue=NOTHING, **platform):
+    return resolve(snapshot, catalogue, Platform(**platform))
+
+
+def spec(app="web", *, contexts=None, platform=None, **more):
+    """The spec of one app."""
+    snapshot = holding(document(app, **more), contexts=contexts or {})
+    found = resolve(snapshot, NOTHING, platform or Platform())
+    assert not found.problems, found.problems
+    return found.apps[app]
+
+
+def only(app="web", **more):
+    """The spec of its only container."""
+    return spec(app, **more).containers[0]
+
+
+# Which apps
+
+
+def test_an_app_twice_is_neither_of_both_and_both_places_are_named():
+    both = holding(document("web", file="a.yml", line=3), document("web", file="b.yml", line=7))
+    found = resolved(both)
+    assert found.apps == {}
+    told = str(found.broken["web"])
+    assert "a.yml:3:1" in told
+    assert "b.yml:7:1" in told
+    assert "one place only" in told
+    assert found.problems == (found.broken["web"],)
+
+
+def test_an_app_that_is_written_and_installed_is_twice_there():
+    found = resolved(holding(document("web"), install("web")), holding(document("web")))
+    assert set(found.broken) == {"web"}
+
+
+def test_an_installed_app_is_that_of_the_catalogue_and_comes_from_the_file_that_installs_it():
+    found = resolved(
+        holding(install("web", file="box.yml")),
+        holding(document("web", file="apps/web/manifest.yml", version="1.2.3")),
+    )
+    web = found.apps["web"]
+    assert (web.version, web.origin.file) == ("1.2.3", "box.yml")
+    assert [c.source for c in web.containers] == ["box.yml"]
+    assert not web.suspended
+    assert found.in_catalogue == {"web"}
+
+
+def test_what_is_only_in_the_catalogue_is_not_wanted():
+    found = resolved(NOTHING, holding(document("web")))
+    assert (found.apps, found.broken, found.in_catalogue) == ({}, {}, {"web"})
+
+
+@pytest.mark.parametrize(
+    ("why", "catalogue", "words"),
+    [
+        ("nobody knows it", NOTHING, ("it is not in the catalogue", "write an `app:` document")),
+        (
+            "somebody mistyped it",
+            holding(document("webb")),
+            ("it is not in the catalogue", "did you mean `webb`?"),
+        ),
+        (
+            "its entry is broken",
+            Snapshot(problems=(Problem(Origin("apps/web/manifest.yml", 4, 2), "no", "", "web"),)),
+            ("its catalogue entry is broken", "apps/web/manifest.yml:4:2: no"),
+        ),
+        (
+            "its entry is there twice",
+            holding(document("web", file="1.yml"), document("web", file="2.yml")),
+            ("its catalogue entry is broken", "1.yml:1:1 and 2.yml:1:1"),
+        ),
+    ],
+)
+def test_what_cannot_be_installed_is_broken_and_the_others_are_not(why, catalogue, words):
+    found = resolved(holding(install("web"), document("db")), catalogue)
+    assert list(found.apps) == ["db"], why
+    for word in words:
+        assert word in str(found.broken["web"])
+    assert found.broken["web"] in found.problems
+
+
+def test_a_catalogue_that_cannot_be_read_is_told_only_where_somebody_installs_from_it():
+    gone = Snapshot(problems=(Problem(Origin("apps"), "cannot read apps"),), complete=False)
+    assert resolved(holding(document("web")), gone).problems == ()
+    assert "cannot read apps" in str(resolved(holding(install("web")), gone).problems)
+
+
+def test_a_broken_entry_of_the_catalogue_is_known_by_its_last_good_version():
+    problem = Problem(Origin("apps/web/manifest.yml", 4, 2), "no", "", "web")
+    entry = document("web", file="apps/web/manifest.yml")
+    catalogue = Snapshot(problems=(problem,), last_good=(entry, suspend("web"), entry))
+    web = resolved(holding(install("web")), catalogue).apps["web"]
+    assert web.stale == problem
+
+
+def test_in_a_catalogue_only_apps_are_looked_for():
+    found = resolved(holding(install("web")), holding(install("web", file="odd.yml")))
+    assert "not in the catalogue" in str(found.broken["web"])
+
+
+# Suspended
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        holding(document("web"), suspend("web")),
+        holding(install("web", suspend=True)),
+        holding(install("web"), suspend("web")),
+        Snapshot(documents=(document("web"),), last_good=(suspend("web"),)),
+    ],
+)
+def test_an_app_is_suspended_by_a_document_of_its_own_or_where_it_is_installed(wanted):
+    assert resolved(wanted, holding(document("web"))).apps["web"].suspended
+
+
+def test_to_suspend_what_is_not_desired_is_a_mistake():
+    found = resolved(holding(document("web"), suspend("wbe")))
+    assert found.apps["web"].suspended is False
+    assert [str(p) for p in found.problems] == [
+        "wbe.suspend.yml:1:1: suspends `wbe`, which is not desired (remove this document)"
+    ]
+
+
+def test_to_suspend_what_is_broken_is_none():
+    problem = Problem(Origin("web.yml", 1, 1), "no", "", "web")
+    found = resolved(holding(suspend("web"), problems=(problem,)))
+    assert found.problems == (problem,)
+
+
+# Unreadable
+
+
+def test_a_broken_file_keeps_its_apps_at_the_last_good_version_and_says_why():
+    own = Problem(Origin("two.yml", 9, 3), "unknown key", "", "web")
+    other = Problem(Origin("two.yml", 2, 3), "bad size", "", "db")
+    kept = (document("web", file="two.yml"), document("db", file="two.yml"))
+    found = resolved(Snapshot(problems=(other, own), last_good=kept))
+    assert (found.apps["web"].stale, found.apps["db"].stale) == (own, other)
+    assert found.broken == {}
+    assert found.broken_files == {"two.yml": other}
+
+
+@pytest.mark.parametrize(
+    ("why", "problems", "told"),
+    [
+        (
+            "the file cannot be parsed at all",
+            (Problem(Origin("web.yml", 3, 1), "no YAML"),),
+            "web.yml:3:1: no YAML",
+        ),
+        (
+            "the whole folder is away",
+            (Problem(Origin("/desired"), "cannot read it"),),
+            "/desired: cannot read it",
+        ),
+        ("nobody says", (), "web.yml:1:1: cannot be read now"),
+    ],
+)
+def test_why_an_app_is_stale(why, problems, told):
+    found = resolved(Snapshot(problems=problems, last_good=(document("web"),)))
+    assert str(found.apps["web"].stale) == told, why
+
+
+def test_a_good_document_elsewhere_wins_over_a_last_good_one():
+    found = resolved(
+        Snapshot(documents=(document("web", file="new.yml"),), last_good=(document("web"),))
+    )
+    assert found.apps["web"].stale is None
+    assert found.apps["web"].origin.file == "new.yml"
+
+
+def test_an_app_that_was_never_good_is_broken():
+    problem = Problem(Origin("web.yml", 3, 1), "no", "", "web")
+    found = resolved(Snapshot(problems=(problem, replace(problem, message="also no"))))
+    assert found.broken == {"web": problem}
+    assert len(found.problems) == 2
+
+
+def test_an_incomplete_folder_is_told_to_be_so():
+    found = resolved(Snapshot(complete=False, incomplete_because="cannot read it"))
+    assert (found.complete, found.incomplete_because) == (False, "cannot read it")
+
+
+def test_a_file_that_is_still_being_written_may_hold_any_app(tmp_path):
+    """At its start a loop has nothing else to go by; what runs must not be taken for unwanted."""
+    (tmp_path / "web.yml").write_text("app: {id: web, name: web")
+    text = f'{{"app": {{"id": "db", "name": "db", "container": {{"image": "{IMAGE}"}}}}}}'
+    (tmp_path / "db.yml").write_text(text)
+    clock = ManualClock()
+    begun = clock.now().timestamp()
+    os.utime(tmp_path / "db.yml", (begun - 60, begun - 60))
+    os.utime(tmp_path / "web.yml", (begun + 60, begun + 60))
+    source = DirectorySource(tmp_path, clock)
+    found = resolved(source.read())
+    assert list(found.apps) == ["db"]
+    assert not found.complete
+    assert found.incomplete_because == f"{tmp_path / 'web.yml'} is being written"
+    (tmp_path / "web.yml").write_text(text.replace("db", "web"))
+    os.utime(tmp_path / "web.yml", (begun + 60, begun + 60))
+    source.read()
+    clock.advance(1)
+    found = resolved(source.read())
+    assert (sorted(found.apps), found.complete, found.incomplete_because) == (
+        ["db", "web"],
+        True,
+        "",
+    )
+
+
+def test_the_later_of_both_files_tells_since_when_an_app_is_as_it_is():
+    later = NOW + timedelta(minutes=5)
+    wanted = replace(holding(install("web")), modified={"web.install.yml": NOW})
+    catalogue = replace(holding(document("web")), modified={"web.yml": later})
+    assert resolved(wanted, catalogue).apps["web"].manifest_changed_at == later
+    assert resolved(holding(document("web"))).apps["web"].manifest_changed_at is None
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("written", "full"),
+    [
+        ("nginx", "docker.io/library/nginx:latest"),
+        ("nginx:1.27", "docker.io/library/nginx:1.27"),
+        ("grafana/grafana:11.0.0", "docker.io/grafana/grafana:11.0.0"),
+        ("ghcr.io/a/b", "ghcr.io/a/b:latest"),
+        ("localhost/a:1", "localhost/a:1"),
+        ("ghcr.io/a/b@sha256:" + "a" * 64, "ghcr.io/a/b@sha256:" + "a" * 64),
+    ],
+)
+def test_the_name_of_an_image_is_completed_since_what_a_short_one_means_is_the_engines(
+    written, full
+):
+    assert only(container={"image": written}).image == full
+
+
+def test_two_ways_to_write_an_image_are_one_container():
+    long = only(container={"image": "docker.io/library/nginx:latest"})
+    assert only(container={"image": "nginx"}).digest == long.digest
+
+
+def test_names_carry_instance_app_container_and_the_beginning_of_the_digest():
+    web = spec(containers={"main": {"image": IMAGE}, "db": {"image": IMAGE}})
+    for c in web.containers:
+        assert c.container_name == f"archipelago-web-{c.name}-{c.digest.partition('-')[2][:8]}"
+    changed = only(environment={"A": "1"})
+    assert changed.container_name != only().container_name
+    assert web.network.name == "archipelago-web"
+
+
+def test_the_longest_names_fit_the_limits_of_engine_and_kernel():
+    platform = Platform(instance="i" * 32)
+    name = "a" * 63
+    web = spec(name, platform=platform, containers={"c" * 32: {"image": IMAGE}})
+    assert len(web.network.interface) <= 15, "the kernel's limit of an interface's name"
+    assert len(web.containers[0].container_name) <= 255
+
+
+def test_two_instances_share_no_name():
+    one, other = only(), only(platform=Platform(instance="second"))
+    assert one.container_name != other.container_name
+    assert spec().network.interface != spec(platform=Platform(instance="second")).network.interface
+
+
+def test_volumes_are_named_by_app_and_are_told_once_for_all_containers():
+    volume = {"volumes": [{"name": "data", "target": "/data"}], "image": IMAGE}
+    web = spec(containers={"a": volume, "b": volume})
+    assert [v.name for v in web.volumes] == ["archipelago-web-data"]
+    assert {m.source for c in web.containers for m in c.mounts} == {"archipelago-web-data"}
+
+
+def test_host_directories_and_scratch_space_are_no_volumes():
+    web = spec(
+        volumes=[{"type": "bind", "source": "/srv/web", "target": "/srv"}],
+        container={"image": IMAGE, "tmpfs": ["/tmp"]},
+    )
+    assert web.volumes == ()
+    assert [(m.kind, m.source, m.target) for m in web.containers[0].mounts] == [
+        (MountKind.BIND, "/srv/web", "/srv"),
+        (MountKind.TMPFS, "", "/tmp"),
+    ]
+
+
+@pytest.mark.parametrize("policy", ["none", "host"])
+def test_without_a_network_of_its_own_there_is_none_to_make(policy):
+    web = spec(security={"network_policy": policy})
+    assert web.network is None
+    assert web.containers[0].network is None
+    assert web.containers[0].network_policy is NetworkPolicy(policy)
+
+
+# Builds
+
+BUILD = {"build": {"context": ".", "args": {"A": "1"}}}
+
+
+def built(content="aa", path="/apps/web", **build):
+    container = {"build": {"context": ".", **build}}
+    return only(container=container, contexts={("web.yml", "."): BuildContext(path, content)})
+
+
+def test_a_built_image_is_named_by_what_it_is_made_of():
+    made = built()
+    assert made.image.startswith("localhost/archipelago/web-main:")
+    assert made.build.context == "/apps/web"
+    assert built(path="/elsewhere").image == made.image, "where it lies means nothing"
+    assert built(path="/elsewhere").digest == made.digest
+    others = [built("bb"), built(args={"A": "1"}), built(containerfile="Other")]
+    assert len({made.image, *(o.image for o in others)}) == 4
+    assert len({made.digest, *(o.digest for o in others)}) == 4
+
+
+def test_a_context_that_cannot_be_read_breaks_its_app_only():
+    problem = Problem(Origin("web.yml", 1, 1), "cannot build from .: not there", "", "web")
+    found = resolved(
+        holding(
+            document("web", container={"build": {"context": "."}}),
+            document("db"),
+            contexts={("web.yml", "."): problem},
+        )
+    )
+    assert list(found.apps) == ["db"]
+    assert found.broken == {"web": problem}
+
+
+# Limits and policies
+
+
+def test_limits_that_a_manifest_does_not_give_are_those_of_the_box():
+    box = Platform(defaults=Resources(cpu=0.5, memory=2**28, pids=100))
+    given = {"cpu_limit": 2, "memory_limit": "1Gi", "pids_limit": 50}
+    assert only(platform=box).resources == Resources(0.5, 2**28, None, 100)
+    own = only(platform=box, resources=given).resources
+    assert own == Resources(2.0, 2**30, None, 50)
+    assert only().resources == Resources()
+
+
+def test_an_image_to_be_verified_is_never_pulled_before_it_is():
+    web = spec(
+        container={
+            "image": IMAGE,
+            "pull_policy": "verify-signature",
+        }
+    )
+    assert web.containers[0].pull_policy is PullPolicy.NEVER
+    assert only(container={"image": IMAGE, "pull_policy": "always"}).pull_policy is (
+        PullPolicy.ALWAYS
+    )
+
+
+def test_only_what_is_not_optional_is_protected():
+    wanted = [{"app_id": "db"}, {"app_id": "cache", "optional": True}]
+    web = spec(dependencies=wanted)
+    assert [(r.app, r.optional) for r in web.requires] == [("db", False), ("cache", True)]
+    assert web.containers[0].requires == ("db",)
