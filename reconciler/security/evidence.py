@@ -48,7 +48,7 @@ def confirmed_removals(file: Path, now: datetime) -> frozenset[str]:
         told = json.loads(file.read_text())
         expires = datetime.fromisoformat(told["expires"])
         apps = frozenset(str(app) for app in told["apps"])
-    except (OSError, ValueError, KeyError, TypeError):
+        valid = now < expires <= now + timedelta(hours=CONFIRMATION_HOURS)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return frozenset()
-    latest = now + timedelta(hours=CONFIRMATION_HOURS)
-    return apps if now < expires <= latest else frozenset()
+    return apps if valid else frozenset()
