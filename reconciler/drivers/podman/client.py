@@ -1,8 +1,9 @@
 """
-The one importer of podman-py: its session, raw requests, and the translation of its errors.
+Requests to Podman's service, and the one translation of what goes wrong with them.
 
-Podman's own library hides errors that matter (a pull that failed is an empty image to it), so we
-ask for replies and read them ourselves. Each request has a timeout; each is measured.
+What only looks is asked with the standard library, so that `archipelago plan` need not load more;
+what changes something goes through podman-py's session. Each request has a deadline; each is
+measured.
 """
 
 import http.client
@@ -14,21 +15,19 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
-from urllib.parse import unquote, urlparse
-
-import podman
-from podman.api.uds import UDSConnection, UDSConnectionPool
-from podman.errors import APIError, NotFound, PodmanError
-from typing_extensions import override
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from reconciler.drivers.podman.refusal import refusal, tidy
-from reconciler.drivers.podman.stream import Ask, Stream, connected
+from reconciler.drivers.podman.stream import Ask, Stream
 from reconciler.errors import DriverUnavailable
+
+if TYPE_CHECKING:
+    from reconciler.drivers.podman.session import Session
 
 Json = dict[str, Any]
 ObserveCall = Callable[[str, float, bool], None]  # call kind, seconds, whether it went well
 _FIRST_BAD = 400
+_PREFIX = "/v4.0.0/libpod/"  # of the oldest API that we ask; newer services keep answering it
 _Item = TypeVar("_Item")
 
 
@@ -66,39 +65,15 @@ class Reply:
         return cast("list[Json]", _parsed(self.text or "null", list, type(None)) or [])
 
 
-class _Answer(Protocol):
-    status_code: int
-    text: str
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
     content: bytes
-
-
-class _Session(Protocol):
-    """What we use of podman-py's APIClient, typed."""
-
-    path_prefix: str
-
-    def get(self, path: str, **options: object) -> _Answer: ...
-    def post(self, path: str, **options: object) -> _Answer: ...
-    def delete(self, path: str, **options: object) -> _Answer: ...
-    def close(self) -> None: ...
-
-
-class _Connection(UDSConnection):
-    """podman-py's connection, but for the socket that it leaves open where nobody listens."""
-
-    @override
-    def connect(self) -> None:
-        path = unquote(urlparse(str(cast("Any", self).uds)).netloc)
-        self.sock = connected(Path(path), cast("float", self.timeout))
-
-
-class _Pool(UDSConnectionPool):
-    ConnectionCls = _Connection
 
 
 @dataclass(eq=False)
 class _Held:
-    session: _Session
+    session: "Session"
 
 
 class Client:
@@ -113,8 +88,8 @@ class Client:
         """Ask, and return the reply; raises what the reply means where it is a refusal."""
         with self._measured(request.kind) as measured, translated(request.what):
             answer = self._ask(request)
-            # `.text` would guess the encoding, slowly; Podman always writes UTF-8.
-            reply = Reply(answer.status_code, answer.content.decode(errors="replace"))
+            # Podman always writes UTF-8, and the session would guess, slowly.
+            reply = Reply(answer.status, answer.content.decode(errors="replace"))
             measured.ok = reply.status < _FIRST_BAD
         if reply.status >= _FIRST_BAD and reply.status not in request.expected:
             raise refusal(request.what, reply.status, reply.text)
@@ -123,7 +98,7 @@ class Client:
     def stream(self, kind: str, what: str, ask: Ask) -> Stream:
         """Ask for a reply that is read as it comes. Read it within `translated(what)`."""
         with self._measured(kind) as measured, translated(what):
-            stream = Stream(self._socket_path, self._session().path_prefix, ask)
+            stream = Stream(self._socket_path, _PREFIX, ask)
             measured.ok = stream.status < _FIRST_BAD
         if measured.ok:
             return stream
@@ -132,25 +107,31 @@ class Client:
         raise refusal(what, stream.status, text)
 
     def _ask(self, request: Request) -> _Answer:
+        if request.method == "GET":
+            return self._look(request)
         session = self._session()
         options: dict[str, object] = {"params": request.params, "timeout": request.timeout}
-        match request.method:
-            case "GET":
-                return session.get(request.path, **options)
-            case "DELETE":
-                return session.delete(request.path, **options)
-            case _:
-                options["headers"] = {"Content-Type": "application/json"}
-                body = None if request.body is None else json.dumps(request.body)
-                return session.post(request.path, data=body, **options)
+        if request.method == "DELETE":
+            done = session.delete(request.path, **options)
+        else:
+            options["headers"] = {"Content-Type": "application/json"}
+            body = None if request.body is None else json.dumps(request.body)
+            done = session.post(request.path, data=body, **options)
+        return _Answer(done.status_code, done.content)
 
-    def _session(self) -> _Session:
+    def _look(self, request: Request) -> _Answer:
+        params = dict(request.params or {})
+        path = request.path.removeprefix("/")
+        ask = Ask("GET", path, params, deadline=request.timeout)
+        stream = Stream(self._socket_path, _PREFIX, ask)
+        return _Answer(stream.status, b"".join(stream.pieces()))
+
+    def _session(self) -> "Session":
         held: _Held | None = getattr(self._local, "held", None)
         if held is None:
-            opened = podman.PodmanClient(base_url=f"unix://{self._socket_path}")
-            adapter = cast("Any", opened.api.get_adapter("http://"))
-            adapter.poolmanager.pool_classes_by_scheme = {"http": _Pool}
-            held = _Held(cast("_Session", opened.api))
+            from reconciler.drivers.podman.session import open_session
+
+            held = _Held(open_session(self._socket_path))
             # When its thread ends, so does its connection.
             weakref.finalize(held, held.session.close)
             self._local.held = held
@@ -173,19 +154,17 @@ class _Measured:
 @contextmanager
 def translated(what: str) -> Generator[None]:
     """
-    Translate the errors of podman-py, of sockets and of HTTP to ours, once, with their cause.
+    Translate the errors of sockets, of HTTP and of podman-py (which are OSErrors) to ours, once.
 
-    NotFound is not a PodmanError; an APIError without a reply means that nobody answered.
+    One that carries a reply is a refusal; without a reply nobody answered.
     """
     try:
         yield
-    except (APIError, NotFound) as error:
-        answer = cast("_Answer | None", getattr(error, "response", None))
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        answer = cast("Any", getattr(error, "response", None))
         if answer is not None:
             raise refusal(what, answer.status_code, answer.text) from error
         raise _unavailable(what, error.__cause__ or error) from error
-    except (PodmanError, OSError, http.client.HTTPException, ValueError) as error:
-        raise _unavailable(what, error) from error
 
 
 def each_translated(what: str, items: Iterable[_Item]) -> Iterator[_Item]:
@@ -209,7 +188,7 @@ def _unavailable(what: str, error: BaseException) -> DriverUnavailable:
         why = "Podman did not answer in time"
     elif "no such file" in text or "refused" in text or "unable to make connection" in text:
         why = "Podman's service is not running"
-    elif isinstance(error, (OSError, http.client.HTTPException, PodmanError)):
+    elif isinstance(error, OSError | http.client.HTTPException):
         why = "the connection to Podman's service broke"
     else:
         why = f"Podman answered what nobody understands ({tidy(str(error))[:80]})"
