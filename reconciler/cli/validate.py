@@ -40,7 +40,7 @@ def _read(settings: "Settings", paths: list[Path]) -> "Verdict":
     for path in paths:
         snapshot = wiring.documents(path)
         verdict.documents += snapshot.documents
-        judge(snapshot, known, settings.instance, verdict)
+        judge(snapshot, known, settings.instance, verdict, whole=path.is_dir())
     return verdict
 
 

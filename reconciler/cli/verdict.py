@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconciler.core import graph
 from reconciler.core.resolve import Platform, resolve
 from reconciler.model.desired import AppSpec
 from reconciler.model.manifest.document import Document
@@ -22,8 +23,20 @@ class Verdict:
     warnings: list[Problem] = field(default_factory=list[Problem])
 
 
-def judge(snapshot: Snapshot, known: Snapshot | None, instance: str, verdict: Verdict) -> None:
-    """Add what is wrong with these documents, also with each other and beside the catalogue."""
+def judge(
+    snapshot: Snapshot,
+    known: Snapshot | None,
+    instance: str,
+    verdict: Verdict,
+    *,
+    whole: bool,
+) -> None:
+    """
+    Add what is wrong with these documents, also with each other and beside the catalogue.
+
+    `whole`: they are a folder, so that an app which is neither there nor in a known catalogue is
+    nowhere.
+    """
     catalogue = known or Snapshot()
     found = resolve(snapshot, catalogue, Platform(instance))
     installs = {d.app for d in snapshot.documents if isinstance(d.manifest, InstallManifest)}
@@ -32,14 +45,22 @@ def judge(snapshot: Snapshot, known: Snapshot | None, instance: str, verdict: Ve
         alone = "which is not desired" in problem.message
         (verdict.warnings if unchecked or alone else verdict.problems).append(problem)
     ids = {d.app for d in (*snapshot.documents, *catalogue.documents)}
+    requires = {a: [r.app for r in s.requires if not r.optional] for a, s in found.apps.items()}
+    for app, ring in graph.rings(requires).items():
+        message = f"cannot be ordered, apps require each other: {' → '.join(ring)}"
+        verdict.problems.append(Problem(found.apps[app].origin, message, "", app))
     for spec in found.apps.values():
-        verdict.warnings += _odd(spec, ids)
+        verdict.warnings += _unsupported(spec)
+        (verdict.problems if whole and known else verdict.warnings).extend(_alone(spec, ids))
 
 
-def _odd(spec: AppSpec, known: set[str]) -> Iterator[Problem]:
+def _unsupported(spec: AppSpec) -> Iterator[Problem]:
     for key in spec.unsupported:
         message = f"this version cannot carry out `{key}`: the app would be held, not started"
         yield Problem(spec.origin, message, "", spec.id)
+
+
+def _alone(spec: AppSpec, known: set[str]) -> Iterator[Problem]:
     for need in spec.requires:
         if need.app not in known and not need.optional:
             message = f"needs the app `{need.app}`, which is neither here nor in the catalogue"

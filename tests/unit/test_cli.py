@@ -258,6 +258,24 @@ def test_validate_warns_of_what_would_be_held(box):
     assert [w["app"] for w in document["warnings"]] == ["web"]
 
 
+def test_in_a_folder_beside_a_catalogue_a_missing_app_is_a_problem(box):
+    box.write("web.yml", manifest("web", "nowhere"))
+    entry = box.root / "apps" / "db" / "manifest.yml"
+    entry.parent.mkdir(parents=True)
+    entry.write_text(manifest("db"))
+    told = box.run("validate", str(box.desired))
+    assert told.exit_code == 1
+    assert "needs the app `nowhere`, which is neither here nor in the catalogue" in told.stdout
+
+
+def test_a_ring_is_told_with_its_path(box):
+    box.write("one.yml", manifest("web", "db"))
+    box.write("two.yml", manifest("db", "web"))
+    told = box.run("validate", str(box.desired))
+    assert told.exit_code == 1
+    assert "apps require each other: db → web → db" in told.stdout
+
+
 def test_a_catalogue_is_read_by_the_names_of_its_files(box):
     folder = box.root / "apps" / "web"
     folder.mkdir(parents=True)
