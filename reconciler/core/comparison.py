@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from reconciler.core import graph
 from reconciler.core.health import assess
@@ -116,6 +117,8 @@ class Comparison:
                 return self.good(other)
             case StartCondition.COMPLETED:
                 return self.completed(other)
+            case _:
+                assert_never(condition)
 
 
 def compare(

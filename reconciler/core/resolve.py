@@ -38,7 +38,7 @@ def resolve(snapshot: Snapshot, catalogue: Snapshot, platform: Platform) -> Desi
         else:
             _resolve(documents[0], None, snapshot, known, platform, resolved)
     for document in snapshot.last_good:
-        if _wants(document) and document.app not in by_id:
+        if document.app not in by_id:
             stale = _why_stale(document, snapshot)
             _resolve(document, stale, snapshot, known, platform, resolved)
     for problem in snapshot.problems:

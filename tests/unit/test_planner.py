@@ -38,6 +38,11 @@ PAIR = app(
     container("pair", "main", depends_on=(("db", StartCondition.HEALTHY),)),
     container("pair", "db", health=CHECK),
 )
+CHAIN = app(
+    "chain",
+    container("chain", "main", depends_on=(("db", StartCondition.STARTED),)),
+    container("chain", "db"),
+)
 JOB = app(
     "job",
     container("job", "main", depends_on=(("migrate", StartCondition.COMPLETED),)),
@@ -293,6 +298,38 @@ CASES = [
         {"pair": ["StartContainer id-pair-main"]},
     ),
     Case(
+        "a container that waits for another to be started is started right after it",
+        situation(desired(CHAIN)),
+        [("chain", "install", "NotInstalled")],
+        {
+            "chain": [
+                "PrepareImage main",
+                "PrepareImage db",
+                "EnsureNetwork",
+                "EnsureVolume",
+                "CreateContainer main",
+                "CreateContainer db",
+                f"StartContainer {CHAIN.containers[1].container_name}",
+                f"StartContainer {CHAIN.containers[0].container_name}",
+            ]
+        },
+    ),
+    Case(
+        "a container under a new name updates its app, and what had the old name ends first",
+        situation(desired(WEB), observed(seen("web", "server"))),
+        [("web", "update", "DigestChanged")],
+        {
+            "web": [
+                "PrepareImage main",
+                "EnsureNetwork",
+                "EnsureVolume",
+                "CreateContainer main",
+                "StopContainer id-web-server",
+                f"StartContainer {WEB.containers[0].container_name}",
+            ]
+        },
+    ),
+    Case(
         "only the container that changed is made anew",
         situation(
             desired(PAIR),
@@ -540,6 +577,11 @@ CASES = [
             observed(seen(WEB, state=EXITED, exit_code=0)),
         ),
         [("web", "hold", "Suspended")],
+    ),
+    Case(
+        "what requires a suspended app waits, even while that still runs",
+        situation(desired(SHOP, replace(DB, suspended=True)), observed(*running(DB))),
+        [("db", "stop", "Suspended"), ("shop", "hold", "DependencyNotReady")],
     ),
     # gates
     Case(

@@ -152,6 +152,7 @@ def test_in_a_catalogue_only_apps_are_looked_for():
         holding(install("web", suspend=True)),
         holding(install("web"), suspend("web")),
         Snapshot(documents=(document("web"),), last_good=(suspend("web"),)),
+        Snapshot(last_good=(document("web"), suspend("web"))),
     ],
 )
 def test_an_app_is_suspended_by_a_document_of_its_own_or_where_it_is_installed(wanted):
