@@ -1,0 +1,362 @@
+"""
+Breaks the code on purpose and sees whether the tests notice.
+
+`python tests/mutants.py [WORD…]` plants each deliberate bug (whose sentence holds a WORD) into a
+copy of the package, runs the tests that ought to fail, and prints who survived. Exit code 1 when
+one did: then a row is missing in a table.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+AT_ONCE = 2
+PATIENCE = 100.0
+MEMORY_CONTRACT = ("contract/test_driver_contract.py", "-k", "memory")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """In `file`, `old` (there exactly once) becomes `new`; `tests` must fail then."""
+
+    why: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTANTS = (
+    # What stays and what goes
+    Mutant(
+        "only direct dependencies are protected",
+        "core/removal.py",
+        "stays = graph.closure(known | held.keys(), requires)",
+        "stays = {n for a in known | held.keys() for n in (a, *requires.get(a, ()))}",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "a folder that cannot be read removes what it held",
+        "core/removal.py",
+        "if not desired.complete:",
+        "if False:",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "an empty folder removes everything",
+        "core/removal.py",
+        "empty = not situation.desired.apps and not situation.desired.broken",
+        "empty = False",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "what others need goes before them",
+        "core/removal.py",
+        "first = [a for a in needed_by.get(app, ()) if a != app]",
+        "first = []",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "what came from a broken file is taken for unwanted",
+        "core/removal.py",
+        "if source is not None",
+        "if source is None",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "a network that is left alone is forgotten",
+        "model/observed.py",
+        "{c.app for c in self.containers} | {n.app for n in self.networks},",
+        "{c.app for c in self.containers},",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "a file that is being written is taken for absent",
+        "sources/directory.py",
+        "complete=not unread,",
+        "complete=True,",
+        ("unit/test_resolve.py",),
+    ),
+    Mutant(
+        "a confirmation never expires",
+        "security/evidence.py",
+        "valid = now < expires <=",
+        "valid = expires <=",
+        ("unit/test_evidence.py",),
+    ),
+    # What is done, and in which order
+    Mutant(
+        "a last good version updates what runs",
+        "core/decide.py",
+        "if stale and (action is Action.UPDATE or",
+        "if stale and (",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "an update stops what runs before it has the new image",
+        "core/steps.py",
+        "steps: list[Step] = [PrepareImage(c) for c in create]",
+        "steps: list[Step] = [*stop(comparison.outdated), *(PrepareImage(c) for c in create)]",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "the revision before goes although the new one does not serve yet",
+        "core/decide.py",
+        "if not comparison.outdated or not comparison.ready():",
+        "if not comparison.outdated:",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "a job that ended well is started again",
+        "model/desired.py",
+        "return self.restart is not Restart.ALWAYS",
+        "return False",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "the order of equals is that of the file",
+        "core/graph.py",
+        "free = sorted((app for app, n in waiting.items() if n == 0), reverse=True)",
+        "free = [app for app, n in waiting.items() if n == 0]",
+        ("unit/test_graph.py",),
+    ),
+    Mutant(
+        "a suspended app is good enough for its dependants",
+        "core/planner.py",
+        "ready |= {app: c.ready() and not c.spec.suspended for",
+        "ready |= {app: c.ready() for",
+        ("unit/test_planner.py", "unit/test_reconcile.py"),
+    ),
+    Mutant(
+        "a removal goes on although the app is wanted again",
+        "core/planner.py",
+        "return spec is None and change.app not in desired.broken",
+        "return True",
+        ("unit/test_planner.py",),
+    ),
+    # Same or not
+    Mutant(
+        "another environment is the same container",
+        "core/digest.py",
+        '"build",\n',
+        '"build",\n        "environment",\n',
+        ("unit/test_digest.py",),
+    ),
+    Mutant(
+        "a moved file is another container",
+        "core/digest.py",
+        '        "source",\n',
+        "",
+        ("unit/test_digest.py",),
+    ),
+    Mutant(
+        "a built image is named by where it lies",
+        "core/specs.py",
+        "made_of = json.dumps([build.content, build.containerfile, build.args])",
+        "made_of = json.dumps([build.context, build.containerfile, build.args])",
+        ("unit/test_resolve.py",),
+    ),
+    Mutant(
+        "of an app written twice the first one wins",
+        "core/resolve.py",
+        "if len(documents) > 1:",
+        "if False:",
+        ("unit/test_resolve.py",),
+    ),
+    # Patience
+    Mutant(
+        "pauses never grow",
+        "core/backoff.py",
+        "seconds = FIRST_SECONDS * float(2 ** min(times - 1, 30))",
+        "seconds = FIRST_SECONDS",
+        ("unit/test_backoff.py",),
+    ),
+    Mutant(
+        "an app that serves again is never forgiven",
+        "core/backoff.py",
+        "return Attempts(digest=attempts.digest)",
+        "return attempts",
+        ("unit/test_backoff.py",),
+    ),
+    Mutant(
+        "a new revision waits for the failures of the one before",
+        "core/planner.py",
+        "if attempts is None or attempts.digest != change.digest or not change.acts:",
+        "if attempts is None or not change.acts:",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "an engine that does not answer is asked at once, for ever",
+        "controller.py",
+        "doubled = FIRST_BACKOFF_SECONDS * 2 ** min(self._blind - 1, 10)",
+        "doubled = 0.0",
+        ("unit/test_controller.py",),
+    ),
+    # Health
+    Mutant(
+        "failures count in the start period",
+        "core/health.py",
+        "record.failures >= check.retries and not _in_start_period(check, container, record, now)",
+        "record.failures >= check.retries",
+        ("unit/test_health.py",),
+    ),
+    Mutant(
+        "answers of an earlier run count",
+        "core/health.py",
+        "if record is None or (record.pid, record.started_at) !=",
+        "if record is None or (0, 0) ==",
+        ("unit/test_health.py",),
+    ),
+    Mutant(
+        "a failure that must not count counts",
+        "probes.py",
+        "failures=record.failures + counts,",
+        "failures=record.failures + 1,",
+        ("unit/test_probes.py",),
+    ),
+    # What is told
+    Mutant(
+        "every pass moves the time of every answer",
+        "core/conditions.py",
+        "since = old.last_transition if old and old.status == status else now",
+        "since = now",
+        ("unit/test_conditions.py",),
+    ),
+    Mutant(
+        "each new try takes back that a person must act",
+        "core/conditions.py",
+        "if often and attempts.digest == change.digest:",
+        "if False:",
+        ("unit/test_conditions.py",),
+    ),
+    # Lanes and steps
+    Mutant(
+        "a busy lane takes a second change",
+        "lanes.py",
+        "if self._closed or change.app in self._lanes:",
+        "if self._closed:",
+        ("unit/test_lanes.py",),
+    ),
+    Mutant(
+        "a bug in a step leaves the lane busy for ever",
+        "lanes.py",
+        "except Exception as error:",
+        "except ArithmeticError as error:\n            raise\n        except Exception as error:",
+        ("unit/test_lanes.py",),
+    ),
+    Mutant(
+        "a refusal is asked again",
+        "apply.py",
+        "retry=retry_if_exception_type(DriverUnavailable),",
+        "retry=retry_if_exception_type(ReconcilerError),",
+        ("unit/test_apply.py",),
+    ),
+    Mutant(
+        "a change that nobody wants any more goes on",
+        "apply.py",
+        "if stop.is_set():",
+        "if False:",
+        ("unit/test_apply.py",),
+    ),
+    Mutant(
+        "a container that is there cannot be created again",
+        "drivers/memory/driver.py",
+        "                return\n            self._check_parts(container)",
+        '                raise DriverRejected("cannot")\n            self._check_parts(container)',
+        MEMORY_CONTRACT,
+    ),
+    # Files
+    Mutant(
+        "a half-written file is taken",
+        "sources/directory.py",
+        "wait = self._settle - max(now - file.pending_since, self._age(signature))",
+        "wait = 0.0",
+        ("unit/test_directory.py",),
+    ),
+    Mutant(
+        "a broken version is kept as the last good one",
+        "sources/directory.py",
+        "            if not file.loaded.problems:\n",
+        "            if True:\n",
+        ("unit/test_directory.py",),
+    ),
+    Mutant(
+        "a folder that is replaced is watched no more",
+        "sources/watch.py",
+        "if _identity(self._root) != identity:\n                return",
+        "if False:\n                return",
+        ("unit/test_watch.py", "-k", "link or replaced or deleted"),
+    ),
+)
+
+
+def plant(mutant, place):
+    """Copy package and tests to `place`, and the bug into the copy."""
+    away = shutil.ignore_patterns("__pycache__", "e2e", "bench", "integration")
+    for folder in ("reconciler", "tests"):
+        shutil.copytree(CHECKOUT / folder, place / folder, ignore=away)
+    shutil.copy(CHECKOUT / "pyproject.toml", place)
+    if mutant is None:
+        return
+    path = place / "reconciler" / mutant.file
+    text = path.read_text()
+    if text.count(mutant.old) != 1:
+        raise LookupError(
+            f"{mutant.file} holds {text.count(mutant.old)} times, not once: {mutant.old!r}"
+        )
+    path.write_text(text.replace(mutant.old, mutant.new))
+
+
+def run(mutant, tests):
+    """Return whether the tests noticed, and what they said."""
+    with tempfile.TemporaryDirectory(prefix="archipelago-mutant-") as folder:
+        place = Path(folder)
+        plant(mutant, place)
+        files = [f"tests/{t}" if t.endswith(".py") else t for t in tests]
+        done = subprocess.run(
+            [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files],
+            cwd=place,
+            env={**os.environ, "PYTHONPATH": folder, "COLUMNS": "99"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        told = done.stdout.replace(folder, "") + done.stderr
+        if done.returncode not in {0, 1}:  # neither passed nor failed: the tests did not run
+            raise RuntimeError(f"pytest ended with {done.returncode}:\n{told[-2000:]}")
+        return done.returncode == 1, told
+
+
+def verdict(mutant):
+    began = time.monotonic()
+    noticed, told = run(mutant, mutant.tests)
+    lines = told.splitlines()
+    by = next((line for line in lines if line.startswith("FAILED")), "")
+    return noticed, time.monotonic() - began, by.removeprefix("FAILED tests/").partition(" - ")[0]
+
+
+def main(words):
+    chosen = [m for m in MUTANTS if not words or any(w in m.why for w in words)]
+    began = time.monotonic()
+    survived = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for mutant, (noticed, seconds, by) in zip(chosen, pool.map(verdict, chosen), strict=True):
+            survived += not noticed
+            word = "caught  " if noticed else "SURVIVED"
+            print(f"{word} {seconds:5.1f} s  {mutant.file:22}  {mutant.why}")
+            if by:
+                print(f"{'':19}by {by[:120]}")
+    print(f"\n{len(chosen)} mutants, {survived} survived, {time.monotonic() - began:.0f} s")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
