@@ -40,6 +40,7 @@ from reconciler.model.change import (
     Step,
     StopContainer,
 )
+from reconciler.model.step_words import describe
 from reconciler.ports import Clock, Driver
 
 ATTEMPTS = 4
@@ -120,35 +121,6 @@ class Applier:
                 self.driver.remove_network(name)
             case _:
                 assert_never(step)
-
-
-def describe(step: Step) -> str:
-    """Say in a few words what a step does; these words stand in the status while it lasts."""
-    match step:
-        case PrepareImage(container):
-            verb = "building" if container.build else "fetching"
-            return f"{verb} {container.image}"
-        case EnsureNetwork(network):
-            return f"making network {network.name}"
-        case EnsureVolume(volume):
-            return f"making volume {volume.name}"
-        case CreateContainer(container):
-            return f"creating {container.container_name}"
-        case StartContainer(ref):
-            return f"starting {_short(ref)}"
-        case StopContainer(ref):
-            return f"stopping {_short(ref)}"
-        case RemoveContainer(ref):
-            return f"removing {_short(ref)}"
-        case RemoveNetwork(name):
-            return f"removing network {name}"
-        case _:
-            assert_never(step)
-
-
-def _short(ref: str) -> str:
-    """Ids are cut to what `podman ps` shows; names stay whole."""
-    return ref[:12] if len(ref) == 64 and set(ref) <= set("0123456789abcdef") else ref  # noqa: PLR2004 - hex of SHA-256
 
 
 def _result(error: ReconcilerError) -> Result:

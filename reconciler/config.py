@@ -10,13 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reconciler.errors import ConfigurationError
 
 PREFIX = "ARCHIPELAGO_"
 SYSTEM_FILE = Path("/etc/archipelago/archipelago.toml")
 INSTANCE = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
+
+
+def _unless_off(value: object) -> object:
+    """Neither a variable nor TOML can say None."""
+    return None if value == "off" else value
 
 
 class Limits(BaseModel):
@@ -42,7 +47,7 @@ class Settings(BaseModel):
     podman: str | None = None
     interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     prune_limit: Annotated[int, Field(ge=0)] = 3
-    metrics: str | None = "127.0.0.1:9465"
+    metrics: Annotated[str | None, BeforeValidator(_unless_off)] = "127.0.0.1:9465"
     log_format: Annotated[str, Field(pattern="^(console|json|auto)$")] = "auto"
     defaults: Limits = Limits()
 

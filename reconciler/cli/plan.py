@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reconciler.cli.call import Call
+from reconciler.cli.call import FAILED, Call
 from reconciler.model.change import Plan
 from reconciler.model.origin import Problem
 from reconciler.report.status_json import problem_document
@@ -29,13 +29,15 @@ def plan(
         call.print_json(plan_document(made, problems))
     else:
         _show(made, problems)
+    if not situation.desired.complete:
+        call.finish(FAILED)
     acts = any(change.acts for change in made.changes)
     call.finish(CHANGES if detailed_exitcode and acts else 0)
 
 
 def plan_document(made: Plan, problems: tuple[Problem, ...]) -> dict[str, Any]:
     """Return the plan as `plan --output json` prints it."""
-    from reconciler.apply import describe
+    from reconciler.model.step_words import describe
 
     return {
         "changes": [

@@ -31,7 +31,7 @@ def remove(
     needed_by = dependants(settings, snapshot, app)
     if needed_by and not force:
         raise ConfigurationError(
-            f"cannot remove {app}: {', '.join(needed_by)} needs it; remove that first, "
+            f"cannot remove {app}: it is required by {', '.join(needed_by)}; remove that first, "
             "or use --force (it then stays until nobody needs it)",
         )
     _give_word(settings, app, last=desired.wanted(snapshot) == {app})

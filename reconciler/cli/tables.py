@@ -1,5 +1,6 @@
 """Statuses and plans as tables. A text may come from anywhere: it is shown as plain text."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from rich.console import Console, ConsoleRenderable, Group
@@ -7,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.cli.words import age, counted, plain
-from reconciler.model.change import Action, Plan
+from reconciler.model.change import Action, Change, Plan
 from reconciler.model.health import HealthState
 from reconciler.model.status import AppStatus, ConditionType, Status
+from reconciler.model.step_words import describe
 
 Shown = ConsoleRenderable
 
@@ -91,12 +93,20 @@ def plan_table(plan: Plan) -> Shown:
             Text(change.app),
             Text(change.action, _ACTIONS[change.action]),
             str(change.reason),
-            Text(plain(change.message), overflow="fold"),
+            Text(plain("\n".join(_told(change))), overflow="fold"),
         )
     acting = sum(change.acts for change in plan.changes)
     held = sum(change.action is Action.HOLD for change in plan.changes)
     told = f"{counted(acting, 'app')} to change, {held} held, {len(plan.changes)} in all."
     return Group(table, Text(told)) if plan.changes else Text("No apps, nothing to do.")
+
+
+def _told(change: Change) -> Iterator[str]:
+    """Yield why, and what will be done about it."""
+    if change.message:
+        yield change.message
+    for step in change.steps:
+        yield f"- {describe(step)}"
 
 
 def live_view(status: Status, now: datetime, line: str) -> Shown:

@@ -28,6 +28,7 @@ from reconciler.sources.tree import (
 SETTLE_SECONDS = 0.08
 VANISH_SECONDS = 0.5
 MAX_BYTES = 2**20
+_MISSING = "bring the folder back, or name another one; until then nothing is removed"
 
 
 @dataclass(slots=True)
@@ -73,7 +74,9 @@ class DirectorySource:
         except OSError as error:
             return self._unreadable(error)
         if len(present) > MAX_FILES:
-            return self._incomplete(f"{self._root} holds more than {MAX_FILES} manifests")
+            return self._incomplete(
+                f"{self._root} holds more than {MAX_FILES} manifests", "too many manifests"
+            )
         waits = [*self._look(present), *self._miss(present)]
         snapshot, contexts = self._snapshot()
         waits += contexts.waits
@@ -178,16 +181,16 @@ class DirectorySource:
 
     def _unreadable(self, error: OSError) -> Snapshot:
         why = (error.strerror or type(error).__name__).lower()
-        return self._incomplete(f"cannot read {error.filename or self._root}: {why}")
+        return self._incomplete(f"cannot read {error.filename or self._root}: {why}", why)
 
-    def _incomplete(self, why: str) -> Snapshot:
+    def _incomplete(self, because: str, why: str) -> Snapshot:
         """Hold on to all that was known: unreadable is not the same as empty."""
         known = tuple(d for f in self._files.values() for d in f.good or f.loaded.documents)
         contexts = self._hasher.contexts(known)
         return Snapshot(
-            problems=(Problem(Origin(str(self._root)), why),),
+            problems=(Problem(Origin(str(self._root)), f"cannot be read: {why}", _MISSING),),
             last_good=tuple(d for d in known if contexts.has(d)),
             contexts=contexts.found,
             complete=False,
-            incomplete_because=why,
+            incomplete_because=because,
         )

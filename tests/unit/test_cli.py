@@ -321,7 +321,7 @@ def test_what_others_need_is_not_removed_unless_forced(box):
     box.write("all.yml", manifest("web", "db") + "---\n" + manifest("db"))
     told = box.run("remove", "db")
     assert told.exit_code == 1
-    assert "cannot remove db: web needs it" in told.stderr
+    assert "cannot remove db: it is required by web" in told.stderr
     assert box.run("remove", "db", "--force").exit_code == 0
     assert (box.desired / "all.yml").read_text() == manifest("web", "db")
 

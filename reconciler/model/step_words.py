@@ -1,0 +1,44 @@
+"""What each step does, in a few words, for the plan and for the status while it lasts."""
+
+from typing import assert_never
+
+from reconciler.model.change import (
+    CreateContainer,
+    EnsureNetwork,
+    EnsureVolume,
+    PrepareImage,
+    RemoveContainer,
+    RemoveNetwork,
+    StartContainer,
+    Step,
+    StopContainer,
+)
+
+
+def describe(step: Step) -> str:
+    """Say in a few words what a step does."""
+    match step:
+        case PrepareImage(container):
+            verb = "building" if container.build else "fetching"
+            return f"{verb} {container.image}"
+        case EnsureNetwork(network):
+            return f"making network {network.name}"
+        case EnsureVolume(volume):
+            return f"making volume {volume.name}"
+        case CreateContainer(container):
+            return f"creating {container.container_name}"
+        case StartContainer(ref):
+            return f"starting {_short(ref)}"
+        case StopContainer(ref):
+            return f"stopping {_short(ref)}"
+        case RemoveContainer(ref):
+            return f"removing {_short(ref)}"
+        case RemoveNetwork(name):
+            return f"removing network {name}"
+        case _:
+            assert_never(step)
+
+
+def _short(ref: str) -> str:
+    """Ids are cut to what `podman ps` shows; names stay whole."""
+    return ref[:12] if len(ref) == 64 and set(ref) <= set("0123456789abcdef") else ref  # noqa: PLR2004 - hex of SHA-256
