@@ -184,6 +184,8 @@ def be_process_one(own, arguments):
     furnish(own)
     environment = {key: value for key, value in os.environ.items() if key not in FOREIGN}
     environment["ARCHIPELAGO_TEST_WORLD"] = "1"
+    environment["ARCHIPELAGO_STATE_DIR"] = str(own / "state")
+    environment["ARCHIPELAGO_DATA_DIR"] = str(own / "data")
     environment.update(host.prepare_host(own, environment))
     child = os.fork()
     if child == 0:
