@@ -17,7 +17,6 @@ from reconciler.model.desired import (
     NetworkSpec,
     PortSpec,
     PullPolicy,
-    Requirement,
     Resources,
     VolumeSpec,
 )
@@ -49,7 +48,7 @@ def app_spec(
 ) -> AppSpec | Problem:
     """Return the spec of an app, or what is wrong with one of its build contexts."""
     network = _network(manifest, platform)
-    requires = tuple(Requirement(r.app_id, r.optional) for r in manifest.requires())
+    requires = manifest.requires()
     needed = tuple(sorted(r.app for r in requires if not r.optional))
     containers: list[ContainerSpec] = []
     for name, container in manifest.container_map().items():

@@ -9,12 +9,12 @@ from reconciler.model.desired import (
     HealthKind,
     MountKind,
     NetworkPolicy,
+    Requirement,
     Restart,
     StartCondition,
 )
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.complaint import Complaint, complaints_of, shown
-from reconciler.model.manifest.dependencies import Requirement
 from reconciler.model.manifest.endpoint import join_paths
 from reconciler.model.manifest.health import HealthCheckManifest
 from reconciler.model.manifest.scalars import Number, PlainScalar

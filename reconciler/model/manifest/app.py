@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from pydantic import Field
 from typing_extensions import override
 
-from reconciler.model.desired import NetworkPolicy
+from reconciler.model.desired import NetworkPolicy, Requirement
 from reconciler.model.manifest.about import InterfaceManifest, MetadataManifest, UpstreamManifest
 from reconciler.model.manifest.coherence import (
     complaints_about_mounts,
@@ -19,7 +19,6 @@ from reconciler.model.manifest.complaint import Complaint
 from reconciler.model.manifest.container import ContainerManifest
 from reconciler.model.manifest.dependencies import (
     DependencyManifest,
-    Requirement,
     complaints_about_dependencies,
 )
 from reconciler.model.manifest.environment import Environment

@@ -1,7 +1,6 @@
 """What an app needs from the box: other apps, and room for its data."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from typing_extensions import override
@@ -11,14 +10,6 @@ from reconciler.model.manifest.names import AppId
 from reconciler.model.manifest.part import Part
 from reconciler.model.manifest.scalars import Boolean
 from reconciler.model.manifest.values import Size
-
-
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """Another app that has to be there first."""
-
-    app_id: str
-    optional: bool = False
 
 
 class DependencyManifest(Part):
