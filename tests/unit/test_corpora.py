@@ -36,7 +36,7 @@ def test_an_existing_manifest_loads_as_it_is(name, app, unsupported):
 def test_what_wildbloom_says_is_understood():
     app = load("wildbloom").documents[0].manifest
     main = app.container_map()["main"]
-    assert [(r.app_id, r.optional) for r in app.requires()] == [("wildbloom-node", False)]
+    assert [(r.app, r.optional) for r in app.requires()] == [("wildbloom-node", False)]
     assert main.security.capabilities == ("CHOWN", "SETGID", "SETUID")
     assert main.resources.memory_limit == 64 * 1024**2
     assert main.health_check.path == "/"
