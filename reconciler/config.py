@@ -19,6 +19,12 @@ SYSTEM_FILE = Path("/etc/archipelago/archipelago.toml")
 INSTANCE = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
 
 
+_IN_WORDS = {
+    "instance": "a name has lower-case letters, digits and dashes, 32 at most",
+    "log_format": "it is console, json or auto",
+}
+
+
 def _unless_off(value: object) -> object:
     """Neither a variable nor TOML can say None."""
     return None if value == "off" else value
@@ -124,5 +130,6 @@ def _told(error: ValidationError, places: Mapping[str, str]) -> str:
             known = ", ".join(Settings.model_fields)
             lines.append(f"cannot use {place}: there is no setting `{name}` (there are: {known})")
         else:
-            lines.append(f"cannot use `{name}` from {place}: {fault['msg'].lower()}")
+            why = _IN_WORDS.get(name) or fault["msg"].lower()
+            lines.append(f"cannot use `{name}` from {place}: {why}")
     return "\n".join(lines)

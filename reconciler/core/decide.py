@@ -219,6 +219,8 @@ def _act(
 
 def _why(comparison: Comparison, reason: Reason) -> str:
     """Say what is wrong with the containers, in words that stay the same while it is."""
+    if reason is Reason.DIGEST_CHANGED:
+        return f"{', '.join(sorted(c.name for c in comparison.to_create()))} changed"
     if reason is Reason.NETWORK_MISSING:
         return "its network is gone"
     if reason is Reason.PROCESS_LOST:

@@ -112,11 +112,11 @@ BAD = [
     ("interval", "0", "greater than or equal to 1"),
     ("interval", "soon", "valid number"),
     ("interval", "nan", "less than or equal to 86400"),
-    ("instance", "Two Words", "match pattern"),
-    ("instance", "a" * 33, "match pattern"),
+    ("instance", "Two Words", "lower-case letters"),
+    ("instance", "a" * 33, "32 at most"),
     ("prune_limit", "-1", "greater than or equal to 0"),
     ("prune_limit", "some", "valid integer"),
-    ("log_format", "xml", "match pattern"),
+    ("log_format", "xml", "console, json or auto"),
 ]
 
 
@@ -171,3 +171,9 @@ def test_a_file_that_is_no_toml_is_named(content, tmp_path):
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     assert complaint(file=tmp_path) == f"cannot read the settings: {tmp_path}: Is a directory"
+
+
+def test_metrics_can_be_turned_off(toml):
+    assert load(variables={"ARCHIPELAGO_METRICS": "off"}).metrics is None
+    assert load(file=toml('metrics = "off"')).metrics is None
+    assert load().metrics == "127.0.0.1:9465"
