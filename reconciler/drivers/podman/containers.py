@@ -78,6 +78,7 @@ class Containers:
             case ContainerState.PAUSED:
                 self._post("unpause", listed, "start_container")
             case ContainerState.CREATED | ContainerState.EXITED:
+                self._lookup.we_start(listed.ref)
                 self._post_start(listed)
             case ContainerState.ENDING:
                 raise DriverConflict(f"cannot start {listed.name}: it is just ending")
@@ -98,6 +99,7 @@ class Containers:
             ContainerState.ENDING,
         }:
             return
+        self._lookup.we_stop(listed.ref)
         try:
             self._post_stop(listed, max(0, round(grace)))
         except DriverRejected:

@@ -6,6 +6,8 @@ One list tells of all; only where a process contradicts Podman is that one conta
 
 import json
 import re
+import time
+from dataclasses import replace
 
 from reconciler.drivers.podman.client import Client, Json, Request
 from reconciler.drivers.podman.listing import (
@@ -17,7 +19,9 @@ from reconciler.drivers.podman.listing import (
 )
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.model import labels
+from reconciler.model.observed import ContainerState
 
+REMOVAL_SECONDS = 1.0  # what `podman rm -f` may need after the process ended
 _ID = re.compile(r"[0-9a-f]{64}")
 _ABSENT = frozenset({404})
 
@@ -29,11 +33,26 @@ class Lookup:
         self._client = client
         self._instance = instance
         self._liveness = liveness
+        self._stopping: dict[str, float] = {}  # when it was seen to be stopped
+        self._ours: set[str] = set()
+
+    def we_stop(self, ref: str) -> None:
+        """Know that it is we who stop it: nobody is going to remove it."""
+        self._ours.add(ref)
+
+    def we_start(self, ref: str) -> None:
+        """Know that a run of it begins, and that nothing is known of its end."""
+        self._ours.discard(ref)
+        self._stopping.pop(ref, None)
 
     def all(self) -> list[Listed]:
         """Return all of ours, each with the state of its process."""
-        seen = [self._seen(listed) for listed in self._list({})]
-        return [listed for listed in seen if listed is not None]
+        listed = self._list({})
+        seen = [self._seen(each) for each in listed]
+        for ref in (self._stopping.keys() | self._ours) - {each.ref for each in listed}:
+            self._stopping.pop(ref, None)
+            self._ours.discard(ref)
+        return [each for each in seen if each is not None]
 
     def find(self, ref: str) -> Listed | None:
         """Return one of ours, by id or name, with the state of its process."""
@@ -62,7 +81,26 @@ class Lookup:
         return next((listed for listed in found if ref in {listed.ref, listed.name}), None)
 
     def _seen(self, listed: Listed) -> Listed | None:
-        """Return it with what its process says; asks Podman again only where that is odd."""
+        """
+        Return it with what its process says.
+
+        One that somebody else stops may be about to be removed: what would be started in between
+        loses its container and runs on, so for a while it counts as ending.
+        """
+        if listed.word == "stopping":
+            self._stopping[listed.ref] = time.monotonic()
+        seen = self._with_process(listed)
+        if seen is None or seen.container.state is not ContainerState.EXITED:
+            return seen
+        if seen.word == "stopped":  # conmon is gone, and nobody has cleaned up
+            self._stopping.setdefault(seen.ref, time.monotonic())
+        since = self._stopping.get(seen.ref)
+        if since is None or seen.ref in self._ours or time.monotonic() >= since + REMOVAL_SECONDS:
+            return seen
+        return replace(seen, container=replace(seen.container, state=ContainerState.ENDING))
+
+    def _with_process(self, listed: Listed) -> Listed | None:
+        """Ask the kernel, and Podman again only where the two contradict each other."""
         container = listed.container
         if not needs_process(listed.word) or self._liveness.runs(container.pid, listed.ref):
             return listed
