@@ -227,3 +227,32 @@ def test_a_loop_that_starts_while_a_file_is_being_written_removes_nothing(box):
     it.start()
     it.wait_ready("web", "anchor")
     assert it.container("web")["Id"] == before
+
+
+def test_what_is_removed_by_force_is_not_started_in_between_and_nothing_runs_on(box):
+    """Started while `podman rm -f` is at work, it would lose its container and run for ever."""
+    it = box()
+    it.write("web", command="exec sleep 4747")
+    it.start()
+    for _ in range(6):
+        it.wait(lambda s: ready(s, "web") and len(it.containers(running=True)) == 1, "web")
+        before = it.container("web")["Id"]
+        it.podman("rm", "-f", "-t", "0", before)
+        it.wait(
+            lambda s, b=before: any(c["Id"] != b for c in it.containers(running=True).values()),
+            "another container",
+        )
+        assert [b"4747" in p for p in processes()].count(True) == 1
+        it.stop()  # patience would grow
+        it.start()
+
+
+def processes():
+    """The command line of every process here, conmon's and Podman's own apart."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = file.read_bytes()
+        except OSError:
+            continue
+        if words.startswith(b"sleep\0"):
+            yield words
