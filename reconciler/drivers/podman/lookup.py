@@ -33,7 +33,8 @@ class Lookup:
         self._client = client
         self._instance = instance
         self._liveness = liveness
-        self._stopping: dict[str, float] = {}  # when it was seen to be stopped
+        self._stopping: dict[str, float] = {}  # when it was last seen to be stopped
+        self._stopped: dict[str, float] = {}  # when it was first seen not to be cleaned up
         self._ours: set[str] = set()
 
     def we_stop(self, ref: str) -> None:
@@ -42,16 +43,20 @@ class Lookup:
 
     def we_start(self, ref: str) -> None:
         """Know that a run of it begins, and that nothing is known of its end."""
+        self._forget(ref)
+
+    def _forget(self, ref: str) -> None:
         self._ours.discard(ref)
         self._stopping.pop(ref, None)
+        self._stopped.pop(ref, None)
 
     def all(self) -> list[Listed]:
         """Return all of ours, each with the state of its process."""
         listed = self._list({})
         seen = [self._seen(each) for each in listed]
-        for ref in (self._stopping.keys() | self._ours) - {each.ref for each in listed}:
-            self._stopping.pop(ref, None)
-            self._ours.discard(ref)
+        known = self._stopping.keys() | self._stopped.keys() | self._ours
+        for ref in known - {each.ref for each in listed}:
+            self._forget(ref)
         return [each for each in seen if each is not None]
 
     def find(self, ref: str) -> Listed | None:
@@ -92,10 +97,13 @@ class Lookup:
         seen = self._with_process(listed)
         if seen is None or seen.container.state is not ContainerState.EXITED:
             return seen
-        if seen.word == "stopped":  # conmon is gone, and nobody has cleaned up
-            self._stopping.setdefault(seen.ref, time.monotonic())
-        since = self._stopping.get(seen.ref)
-        if since is None or seen.ref in self._ours or time.monotonic() >= since + REMOVAL_SECONDS:
+        now = time.monotonic()
+        # Without its conmon it is cleaned up in a moment, or removed, or (after a crash) never.
+        unclean = seen.word == "stopped"
+        since = (
+            self._stopped.setdefault(seen.ref, now) if unclean else self._stopping.get(seen.ref)
+        )
+        if since is None or seen.ref in self._ours or now >= since + REMOVAL_SECONDS:
             return seen
         return replace(seen, container=replace(seen.container, state=ContainerState.ENDING))
 
