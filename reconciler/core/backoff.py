@@ -23,10 +23,12 @@ def after(attempts: Attempts, outcome: Outcome) -> Attempts:
     if attempts.digest != digest:
         attempts = Attempts(digest=digest)
     if outcome.result in {Result.FAILED, Result.CONFLICT}:
+        # The world moved: once, that is a reason to look again at once.
+        moved = outcome.result is Result.CONFLICT and attempts.failures == 0
         return replace(
             attempts,
             failures=attempts.failures + 1,
-            since=outcome.ended_at,
+            since=None if moved else outcome.ended_at,
             message=outcome.message,
         )
     if outcome.result is Result.APPLIED:

@@ -42,6 +42,12 @@ def outcome(result, change=START, message=""):
             Attempts("1-a", failures=3, starts=3, since=NOW, message="moved"),
         ),
         (
+            "a first conflict is tried anew at once: the world moved while we acted",
+            replace(OLD, failures=0),
+            outcome(Result.CONFLICT, message="moved"),
+            Attempts("1-a", failures=1, starts=3, since=None, message="moved"),
+        ),
+        (
             "a start that worked clears failures and is counted",
             OLD,
             outcome(Result.APPLIED),
