@@ -61,8 +61,6 @@ def drifts(it, raw, found):
         it.start()
         it.wait_ready("web")
         pause()
-        began = time.time()
-        os.kill(it.container("web")["Pid"], 0)
         pid = it.container("web")["Pid"]
         began = time.time()
         os.kill(pid, signal.SIGKILL)
@@ -81,6 +79,7 @@ def drifts(it, raw, found):
         found["rm -f: running again, from the request"].append(again)
         found["rm -f: running again, from its reply"].append(again - (gone - began) * 1000)
         it.wait_ready("web")
+        assert it.container("web")["Id"] != ref, "what was measured was not the new one"
         it.stop()
 
 
@@ -132,7 +131,10 @@ def raw_calls(it, raw, found):
         found["raw: create + start"].append(marks.since(began))
         pid = json.loads(raw("GET", f"/containers/{made}/json"))["State"]["Pid"]
         pause()
+        began = time.time()
         os.kill(pid, signal.SIGKILL)
+        wait(lambda m=made: _state(raw, m) == "exited", "the end")
+        found["raw: killed until Podman says exited"].append((time.time() - began) * 1000)
         pause()
         began = time.time()
         raw("POST", f"/containers/{made}/start")
@@ -140,8 +142,13 @@ def raw_calls(it, raw, found):
         raw("DELETE", f"/containers/{made}?force=true&timeout=0")
 
 
+def _state(raw, ref):
+    return json.loads(raw("GET", f"/containers/{ref}/json"))["State"]["Status"]
+
+
 def main():
     names = [
+        "raw: killed until Podman says exited",
         "raw: start",
         "killed: running again",
         "raw: create + start",
