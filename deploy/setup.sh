@@ -118,6 +118,8 @@ install_environment() {
     local pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check install)
     "${pip[@]}" --require-hashes -r "$lock"
     "${pip[@]}" --no-deps --no-build-isolation -e .
+    # Read again at every start otherwise, where nobody may write beside the code.
+    "$venv/bin/python" -m compileall -q reconciler
     fingerprint >"$venv/.setup-$purpose"
     if [ "$purpose" = dev ]; then # which holds all that runtime needs
         (lock=requirements.lock && fingerprint >"$venv/.setup-runtime")
