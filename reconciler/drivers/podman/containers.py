@@ -26,7 +26,11 @@ from reconciler.model.desired import ContainerSpec
 from reconciler.model.observed import ContainerState
 
 _PORT_TAKEN = re.compile(r"address already in use|port is already allocated", re.IGNORECASE)
-_HALF_MADE = re.compile(r"already exists|layer not known", re.IGNORECASE)
+# The last is what remains when the service was killed between the runtime's create and its start;
+# a command that cannot be run fails in the runtime's create.
+_HALF_MADE = re.compile(
+    r"already exists|layer not known|/(?:runc|crun) start \S+ failed", re.IGNORECASE
+)
 _PAUSES = (0.05, 0.2, 0.5)  # between tries to remove what is just ending
 _ENDED = {ContainerState.CREATED, ContainerState.EXITED, ContainerState.LOST}
 _ABSENT = frozenset({404})
