@@ -116,7 +116,9 @@ install_environment() {
     fi
     say "installing $lock into $venv"
     local pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check install)
-    "${pip[@]}" --require-hashes -r "$lock"
+    # The lock is complete. Resolving it again takes longer, and older pips then ask for a newer
+    # release of what somebody wants with an extra (coverage[toml]), which has no hash here.
+    "${pip[@]}" --no-deps --require-hashes -r "$lock"
     "${pip[@]}" --no-deps --no-build-isolation -e .
     # Read again at every start otherwise, where nobody may write beside the code.
     "$venv/bin/python" -m compileall -q reconciler
