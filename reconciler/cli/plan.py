@@ -5,10 +5,21 @@ from typing import Annotated, Any
 import typer
 
 from reconciler.cli.call import FAILED, Call
-from reconciler.model.change import Plan
+from reconciler.model.change import Action, Plan
 from reconciler.model.origin import Problem
+from reconciler.model.step_words import describe
 from reconciler.report.status_json import problem_document
 
+_COLOURS = {
+    Action.INSTALL: "green",
+    Action.UPDATE: "yellow",
+    Action.START: "green",
+    Action.RESTART: "yellow",
+    Action.STOP: "yellow",
+    Action.REMOVE: "red",
+    Action.HOLD: "magenta",
+    Action.KEEP: "bright_black",
+}
 CHANGES = 2  # the exit code for "there is something to do"
 
 
@@ -37,8 +48,6 @@ def plan(
 
 def plan_document(made: Plan, problems: tuple[Problem, ...]) -> dict[str, Any]:
     """Return the plan as `plan --output json` prints it."""
-    from reconciler.model.step_words import describe
-
     return {
         "changes": [
             {
@@ -56,10 +65,23 @@ def plan_document(made: Plan, problems: tuple[Problem, ...]) -> dict[str, Any]:
 
 
 def _show(made: Plan, problems: tuple[Problem, ...]) -> None:
-    from reconciler.cli.tables import console, plan_table
-    from reconciler.cli.words import plain
+    """
+    Print a change a paragraph, with its reason and its steps.
 
-    page = console()
-    page.print(plan_table(made))
+    Plain columns, not a table of rich's: loading and rendering that took a third of the verb.
+    """
+    from reconciler.cli.words import counted, plain
+
+    wide = max((len(change.app) for change in made.changes), default=0)
+    for change in made.changes:
+        action = typer.style(f"{change.action:7}", _COLOURS[change.action])
+        told = f"  {plain(change.message)}" if change.message else ""
+        typer.echo(f"{change.app:{wide}}  {action}  {change.reason}{told}")
+        for step in change.steps:
+            typer.echo(f"{'':{wide}}  - {plain(describe(step))}")
+    acting = sum(change.acts for change in made.changes)
+    held = sum(change.action is Action.HOLD for change in made.changes)
+    counts = f"{counted(acting, 'app')} to change, {held} held, {len(made.changes)} in all."
+    typer.echo(counts if made.changes else "No apps, nothing to do.")
     for problem in problems:
-        page.print(plain(str(problem)), style="red", markup=False)
+        typer.echo(typer.style(plain(str(problem)), "red"))

@@ -1,32 +1,19 @@
-"""Statuses and plans as tables. A text may come from anywhere: it is shown as plain text."""
+"""Statuses as tables. A text may come from anywhere: it is shown as plain text."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from rich.console import Console, ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli.words import age, counted, plain
-from reconciler.model.change import Action, Change, Plan
+from reconciler.cli.words import age, plain
 from reconciler.model.health import HealthState
 from reconciler.model.status import AppStatus, ConditionType, Status
-from reconciler.model.step_words import describe
 
 Shown = ConsoleRenderable
 
 PIPE_WIDTH = 200  # where nobody looks, lines are for grep
 
-_ACTIONS = {
-    Action.INSTALL: "green",
-    Action.UPDATE: "yellow",
-    Action.START: "green",
-    Action.RESTART: "yellow",
-    Action.STOP: "yellow",
-    Action.REMOVE: "red",
-    Action.HOLD: "magenta",
-    Action.KEEP: "dim",
-}
 _HEALTH = {
     HealthState.HEALTHY: "green",
     HealthState.STARTING: "yellow",
@@ -83,30 +70,6 @@ def app_view(app: AppStatus, status: Status, now: datetime) -> Shown:
             container.id[:12],
         )
     return Group(rows, Text(), conditions, Text(), containers, *_troubles(status, app.id))
-
-
-def plan_table(plan: Plan) -> Shown:
-    """Return every change with its reason, and a count."""
-    table = _table("APP", "ACTION", "REASON", "MESSAGE")
-    for change in plan.changes:
-        table.add_row(
-            Text(change.app),
-            Text(change.action, _ACTIONS[change.action]),
-            str(change.reason),
-            Text(plain("\n".join(_told(change))), overflow="fold"),
-        )
-    acting = sum(change.acts for change in plan.changes)
-    held = sum(change.action is Action.HOLD for change in plan.changes)
-    told = f"{counted(acting, 'app')} to change, {held} held, {len(plan.changes)} in all."
-    return Group(table, Text(told)) if plan.changes else Text("No apps, nothing to do.")
-
-
-def _told(change: Change) -> Iterator[str]:
-    """Yield why, and what will be done about it."""
-    if change.message:
-        yield change.message
-    for step in change.steps:
-        yield f"- {describe(step)}"
 
 
 def live_view(status: Status, now: datetime, line: str) -> Shown:

@@ -51,6 +51,7 @@ class Part(BaseModel):
     model_config = ConfigDict(
         strict=True,
         frozen=True,
+        defer_build=True,
         extra="forbid",
         arbitrary_types_allowed=True,
         json_schema_extra=_extend_schema,
