@@ -10,6 +10,7 @@ from reconciler.model.desired import (
     AppSpec,
     BuildSpec,
     ContainerSpec,
+    DeviceSpec,
     HealthCheck,
     MountKind,
     MountSpec,
@@ -18,6 +19,7 @@ from reconciler.model.desired import (
     PortSpec,
     PullPolicy,
     Resources,
+    UlimitSpec,
     VolumeSpec,
 )
 from reconciler.model.manifest.app import AppManifest
@@ -58,7 +60,7 @@ def app_spec(
         spec = _container(manifest, name, container, build, platform)
         spec = replace(
             spec,
-            network=network.name if network else None,
+            network=network.name if network else manifest.network_name,
             requires=needed,
             source=origin.file,
         )
@@ -112,10 +114,18 @@ def _container(
         aliases=tuple(sorted(container.network_aliases)),
         ports=tuple(PortSpec(p.host, p.container, p.protocol, p.bind) for p in container.ports),
         mounts=_mounts(manifest.id, container, platform),
+        devices=_devices(container),
         capabilities=tuple(sorted(container.security.capabilities)),
+        privileged=container.security.privileged,
+        seccomp_profile=container.security.seccomp_profile,
         no_new_privileges=container.security.no_new_privileges,
         readonly_root=container.security.readonly_root,
         resources=_resources(container, platform),
+        shm_size=container.shm_size,
+        ulimits=tuple(UlimitSpec(n, u.soft, u.hard) for n, u in sorted(container.ulimits.items())),
+        sysctls=tuple(sorted(container.sysctls.items())),
+        extra_hosts=tuple(sorted(container.extra_hosts.items())),
+        dns=container.dns,
         stop_signal=container.stop_signal,
         stop_grace_period=container.stop_grace_period,
         restart=container.restart,
@@ -192,6 +202,14 @@ def _mounts(
     ]
     mounts += [MountSpec(MountKind.TMPFS, "", target) for target in container.tmpfs]
     return tuple(sorted(mounts, key=lambda m: m.target))
+
+
+def _devices(container: ContainerManifest) -> tuple[DeviceSpec, ...]:
+    devices = (
+        DeviceSpec(d.path, d.target or d.path, d.permissions, d.optional)
+        for d in container.devices
+    )
+    return tuple(sorted(devices, key=lambda d: (d.target, d.path)))
 
 
 def _volume_name(app: str, name: str, platform: Platform) -> str:

@@ -42,6 +42,7 @@ class NetworkPolicy(StrEnum):
     ISOLATED = "isolated"
     NONE = "none"
     HOST = "host"
+    NAMED = "named"  # one that the operator made
 
 
 class HealthKind(StrEnum):
@@ -117,6 +118,25 @@ class MountSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceSpec:
+    """A device of the machine; an `optional` one is left out where it is not there."""
+
+    path: str
+    target: str
+    permissions: str = "rwm"
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UlimitSpec:
+    """How much of one thing a process may have, as setrlimit(2) names it; -1 is no limit."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
 class Resources:
     """Limits; None means no limit."""
 
@@ -149,15 +169,23 @@ class ContainerSpec:
     hostname: str | None = None
     init: bool = False
     environment: tuple[tuple[str, str], ...] = ()
-    network: str | None = None  # the engine's name of the app's own network; None: see policy
+    network: str | None = None  # the engine's name of the network; None: see policy
     network_policy: NetworkPolicy = NetworkPolicy.ISOLATED
     aliases: tuple[str, ...] = ()
     ports: tuple[PortSpec, ...] = ()
     mounts: tuple[MountSpec, ...] = ()
+    devices: tuple[DeviceSpec, ...] = ()
     capabilities: tuple[str, ...] = ()
+    privileged: bool = False
+    seccomp_profile: str = "default"  # or unconfined, or an absolute path
     no_new_privileges: bool = True
     readonly_root: bool = False
     resources: Resources = Resources()
+    shm_size: int | None = None
+    ulimits: tuple[UlimitSpec, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    dns: tuple[str, ...] = ()
     stop_signal: str | None = None
     stop_grace_period: float = 10.0
     restart: Restart = Restart.ALWAYS

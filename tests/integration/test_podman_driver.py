@@ -15,12 +15,14 @@ from contract.machines import PORT, PodmanMachine, Wakes, podman, until
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver, Settings
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
 from reconciler.model.desired import (
+    DeviceSpec,
     HealthKind,
     MountKind,
     MountSpec,
     NetworkPolicy,
     PortSpec,
     Resources,
+    UlimitSpec,
 )
 from reconciler.model.observed import ContainerState
 
@@ -98,6 +100,64 @@ def test_a_tmpfs_has_its_size(machine):
     machine.running(spec)
     with pytest.raises(AssertionError, match="No space"):
         inside(spec, "dd", "if=/dev/zero", "of=/scratch/x", "bs=1024", "count=2048")
+
+
+def test_what_it_gets_of_the_machine_is_seen_inside(machine):
+    spec = machine.spec(
+        devices=(
+            DeviceSpec("/dev/null", "/dev/nothing", "rw"),
+            DeviceSpec("/dev/not-here", "/dev/not-here", optional=True),
+        ),
+        ulimits=(UlimitSpec("nofile", 64, 128),),
+        sysctls=(("kernel.msgmax", "4096"), ("net.ipv4.ip_forward", "0")),
+        extra_hosts=(("nas.example", "10.9.8.7"),),
+        shm_size=2 << 20,
+    )
+    seen = machine.running(spec)
+    assert inside(spec, "sh", "-c", "echo x > /dev/nothing; ls /dev").split().count("nothing") == 1
+    limits = Path(f"/proc/{seen.pid}/limits").read_text()
+    assert " ".join(limits.partition("Max open files")[2].split()[:2]) == "64 128"
+    assert inside(spec, "cat", "/proc/sys/kernel/msgmax") == "4096"
+    assert "10.9.8.7" in inside(spec, "cat", "/etc/hosts")
+    assert inside(spec, "df", "-k", "/dev/shm").split()[-5] == "2048"
+
+
+def test_a_device_that_is_not_here_is_named(machine):
+    spec = machine.spec(devices=(DeviceSpec("/dev/not-here", "/dev/not-here"),))
+    with pytest.raises(DriverRejected, match="device /dev/not-here is not here; plug it in"):
+        machine.driver.create(spec)
+
+
+def test_resolvers_are_those_of_the_app(machine):
+    machine.driver.ensure_network(machine.network)
+    spec = machine.spec(dns=("10.9.8.7",), network=machine.network.name)
+    machine.running(spec)
+    assert "nameserver 10.9.8.7" in inside(spec, "cat", "/etc/resolv.conf")
+
+
+def test_an_unconfined_and_a_privileged_container(machine):
+    def seccomp(seen):
+        text = Path(f"/proc/{seen.pid}/status").read_text()
+        return text.partition("Seccomp:")[2].split()[0]
+
+    assert seccomp(machine.running(machine.spec())) == "2"
+    assert seccomp(machine.running(machine.spec("open", seccomp_profile="unconfined"))) == "0"
+    privileged = machine.running(machine.spec("all", privileged=True, no_new_privileges=False))
+    text = Path(f"/proc/{privileged.pid}/status").read_text()
+    assert int(text.partition("CapEff:")[2].split()[0], 16) & (1 << 21)  # CAP_SYS_ADMIN
+
+
+def test_the_operators_network_is_joined_and_a_missing_one_is_named(machine):
+    spec = machine.spec(network_policy=NetworkPolicy.NAMED, network="lan-of-the-test")
+    with pytest.raises(DriverRejected, match="podman network create lan-of-the-test"):
+        machine.driver.create(spec)
+    podman("network", "create", "lan-of-the-test")
+    try:
+        seen = machine.running(spec)
+        assert seen.networks == ("lan-of-the-test",)
+        machine.driver.remove(seen.ref)
+    finally:
+        podman("network", "rm", "--force", "lan-of-the-test")
 
 
 def test_user_directory_hostname_environment_and_signal_are_those_asked_for(machine):

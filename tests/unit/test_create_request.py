@@ -9,11 +9,13 @@ from reconciler.drivers.podman.create_request import LOG_BYTES, create_request
 from reconciler.errors import DriverRejected
 from reconciler.model.desired import (
     ContainerSpec,
+    DeviceSpec,
     MountKind,
     MountSpec,
     NetworkPolicy,
     PortSpec,
     Resources,
+    UlimitSpec,
 )
 
 PLAIN = ContainerSpec(
@@ -104,6 +106,46 @@ CASES = [
         {"resource_limits": {"cpu": {"quota": 1000, "period": 100000}}},
     ),
     (
+        "devices are named with their place inside and what may be done with them",
+        {"devices": (DeviceSpec("/dev/a", "/dev/b", "rw"), DeviceSpec("/dev/c", "/dev/c"))},
+        {"devices": [{"path": "/dev/a:/dev/b:rw"}, {"path": "/dev/c:/dev/c:rwm"}]},
+    ),
+    (
+        "a privileged container has nothing dropped",
+        {"privileged": True, "capabilities": ("CHOWN",)},
+        {"privileged": True, "cap_drop": [], "cap_add": ["CHOWN"]},
+    ),
+    (
+        "the default seccomp profile is the engine's, another is named",
+        {"seccomp_profile": "/etc/profile.json"},
+        {"seccomp_profile_path": "/etc/profile.json"},
+    ),
+    (
+        "kernel settings, names, resolvers and shared memory are its own",
+        {
+            "sysctls": (("net.core.somaxconn", "512"),),
+            "extra_hosts": (("nas", "10.0.0.2"),),
+            "dns": ("10.0.0.1", "fd00::1"),
+            "shm_size": 1 << 20,
+        },
+        {
+            "sysctl": {"net.core.somaxconn": "512"},
+            "hostadd": ["nas:10.0.0.2"],
+            "dns_server": ["10.0.0.1", "fd00::1"],
+            "shm_size": 1 << 20,
+        },
+    ),
+    (
+        "limits go to the engine as they are, and none is the largest number",
+        {"ulimits": (UlimitSpec("memlock", -1, -1), UlimitSpec("nofile", 1, 2))},
+        {
+            "r_limits": [
+                {"type": "memlock", "soft": 2**64 - 1, "hard": 2**64 - 1},
+                {"type": "nofile", "soft": 1, "hard": 2},
+            ],
+        },
+    ),
+    (
         "a network knows the container by its name in the app, its hostname and its aliases",
         {"network": "net", "hostname": "h", "aliases": ("x", "web", "h")},
         {
@@ -189,6 +231,17 @@ CASES = [
 @pytest.mark.parametrize(("why", "changes", "added"), CASES, ids=[case[0] for case in CASES])
 def test_body(why, changes, added):
     assert create_request(replace(PLAIN, **changes), "box") == PLAIN_BODY | added, why
+
+
+def test_limits_that_are_not_written_stay_the_machines():
+    """Podman forgets its own defaults for a container that is given one limit."""
+    base = (UlimitSpec("nofile", 9, 9), UlimitSpec("nproc", 8, 8))
+    written = replace(PLAIN, ulimits=(UlimitSpec("nofile", 1, 2),))
+    assert create_request(written, "box", base)["r_limits"] == [
+        {"type": "nofile", "soft": 1, "hard": 2},
+        {"type": "nproc", "soft": 8, "hard": 8},
+    ]
+    assert "r_limits" not in create_request(PLAIN, "box", base)
 
 
 def test_labels_carry_what_a_new_reconciler_has_to_know():

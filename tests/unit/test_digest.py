@@ -7,6 +7,7 @@ from reconciler.core import digest
 from reconciler.model.desired import (
     BuildSpec,
     ContainerSpec,
+    DeviceSpec,
     MountKind,
     MountSpec,
     NetworkPolicy,
@@ -15,6 +16,7 @@ from reconciler.model.desired import (
     Resources,
     Restart,
     StartCondition,
+    UlimitSpec,
 )
 
 SPEC = container("web")
@@ -40,10 +42,18 @@ OTHER = {
     "aliases": (("x",), True),
     "ports": ((PortSpec(80, 80),), True),
     "mounts": ((MountSpec(MountKind.TMPFS, "", "/t"),), True),
+    "devices": ((DeviceSpec("/dev/null", "/dev/null"),), True),
     "capabilities": (("CHOWN",), True),
+    "privileged": (True, True),
+    "seccomp_profile": ("unconfined", True),
     "no_new_privileges": (False, True),
     "readonly_root": (True, True),
     "resources": (Resources(pids=5), True),
+    "shm_size": (1 << 20, True),
+    "ulimits": ((UlimitSpec("nofile", 1, 1),), True),
+    "sysctls": ((("net.core.somaxconn", "1"),), True),
+    "extra_hosts": ((("a", "10.0.0.1"),), True),
+    "dns": (("10.0.0.1",), True),
     "stop_signal": ("SIGINT", True),
     "stop_grace_period": (99.0, False),
     "restart": (Restart.NO, False),

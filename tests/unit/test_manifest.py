@@ -390,3 +390,62 @@ def test_words_of_others_never_reach_a_person():
 def test_a_shown_value_is_short_and_printable():
     assert shown("a" * 100) == "`" + "a" * 60 + "…`"
     assert shown("a\x1b") == "'a\\x1b'"
+
+
+# What a container gets of the machine
+
+
+@pytest.mark.parametrize(
+    ("written", "path", "target", "permissions", "optional"),
+    [
+        ("/dev/a", "/dev/a", None, "rwm", False),
+        ("/dev/a:/dev/b", "/dev/a", "/dev/b", "rwm", False),
+        ("/dev/a:/dev/b:rw", "/dev/a", "/dev/b", "rw", False),
+        ("/dev/a:rw", "/dev/a", None, "rw", False),
+        ("{path: /dev/a, optional: true}", "/dev/a", None, "rwm", True),
+    ],
+)
+def test_a_device_in_every_form(written, path, target, permissions, optional):
+    (it,) = main(f"devices: [{written}]").devices
+    assert (it.path, it.target, it.permissions, it.optional) == (
+        path,
+        target,
+        permissions,
+        optional,
+    )
+
+
+def test_limits_in_every_form():
+    it = main("ulimits: {nofile: 5, RLIMIT_NPROC: {soft: 1, hard: 2}, memlock: unlimited}").ulimits
+    assert {name: (u.soft, u.hard) for name, u in it.items()} == {
+        "nofile": (5, 5),
+        "nproc": (1, 2),
+        "memlock": (-1, -1),
+    }
+
+
+@pytest.mark.parametrize("written", ["{net.core.somaxconn: 512}", "[net.core.somaxconn=512]"])
+def test_kernel_settings_in_either_form(written):
+    assert dict(main(f"sysctls: {written}").sysctls) == {"net.core.somaxconn": "512"}
+
+
+@pytest.mark.parametrize(
+    "written", ['{nas: "fd00::1", x-note: why}', '["nas:fd00::1"]', '["nas:[fd00::1]"]']
+)
+def test_hosts_in_either_form(written):
+    assert dict(main(f"extra_hosts: {written}").extra_hosts) == {"nas": "fd00::1"}
+
+
+def test_what_the_operator_made_can_be_joined():
+    it = app("  container: {image: a}\n  security: {network_policy: lan}")
+    assert (it.network_policy, it.network_name) == (NetworkPolicy.NAMED, "lan")
+
+
+def test_even_a_network_that_is_called_named():
+    it = app("  container: {image: a}\n  security: {network_policy: named}")
+    assert (it.network_policy, it.network_name) == (NetworkPolicy.NAMED, "named")
+
+
+def test_an_apparmor_profile_is_held_until_it_can_be_enforced():
+    it = app("  container: {image: a, security: {apparmor_profile: mine}}")
+    assert it.unsupported() == ("container.security",)

@@ -90,12 +90,10 @@ IN_THE_APP = rows(
   resources: {cpu_limit: 5m} ¦ 6:26 ¦ 0.005 is out of bounds ¦ from 0.01
   resources: {pids_limit: 0} ¦ 6:27 ¦ 0 is out of bounds ¦ from 1 to
   resources: {pids_limit: many} ¦ 6:27 ¦ `many` is not a whole number ¦ decimal digits
-  resources: {disk_limit: 1G} ¦ 6:15 ¦ `disk_limit` is not available ¦ remove
   security: {capabilities: [ALL]} ¦ 6:29 ¦ `ALL` would give away the machine ¦ name
   security: {capabilities: [NET_ADMN]} ¦ 6:29 ¦ no capability `NET_ADMN` ¦ did you mean `NET_ADMIN`?
-  security: {network_policy: archy-net} ¦ 6:30 ¦ joining a network of your own ¦ isolated, none or host
-  security: {network_policy: isolate} ¦ 6:30 ¦ joining a network of your own ¦ did you mean `isolated`?
-  security: {privileged: true} ¦ 6:14 ¦ `privileged` is not available ¦ remove
+  security: {network_policy: "a b"} ¦ 6:30 ¦ neither isolated, none, host, nor the name of a network ¦ write isolated
+  security: {network_policy: isolate} ¦ 6:30 ¦ nor the name of a network ¦ did you mean `isolated`?
   security: {user: "a b"} ¦ 6:20 ¦ `a b` is not a user ¦ 1000:1000
   security: {user: "1:4294967295"} ¦ 6:20 ¦ too large for a user or group ¦ at most
   ports: ["8080:80"] ¦ 6:11 ¦ the short form `8080:80` ¦ write {host: 8080, container: 80}
@@ -186,8 +184,31 @@ IN_THE_CONTAINER = rows(
     build: web ¦ 6:5 ¦ either made from an `image` or by a `build` ¦ remove one
     comand: a ¦ 6:5 ¦ there is no key `comand` ¦ did you mean `command`?
     cap_add: [CHOWN] ¦ 6:5 ¦ there is no key `cap_add` ¦ capabilities
-    shm_size: 1G ¦ 6:5 ¦ `shm_size` is not available in this version ¦ remove
+    shm_size: 64 ¦ 6:15 ¦ too few for any process ¦ 64Mi
+    devices: [ttyUSB0] ¦ 6:15 ¦ `ttyUSB0` is not an absolute path ¦ begin it with `/`
+    devices: [/etc/passwd] ¦ 6:15 ¦ `/etc/passwd` is not a device ¦ /dev/ttyUSB0
+    devices: ["/dev/a:/dev/b:x"] ¦ 6:15 ¦ `x` is not some of r, w and m ¦ rw
+    devices: [{path: /dev/a, optional: yes}] ¦ 6:40 ¦ `yes` is not clear: write true or false ¦ write true
+    ulimits: {nofiles: 1} ¦ 6:15 ¦ `nofiles` cannot be limited ¦ did you mean `nofile`?
+    ulimits: {zebra: 1} ¦ 6:15 ¦ `zebra` cannot be limited ¦ known are core, cpu
+    ulimits: {nofile: -2} ¦ 6:23 ¦ -2 is not a limit ¦ unlimited
+    ulimits: {nofile: {soft: 2, hard: 1}} ¦ 6:30 ¦ the soft limit is larger than the hard one ¦
+    ulimits: {nofile: {soft: unlimited, hard: 1}} ¦ 6:30 ¦ the soft limit is larger than the hard one ¦
+    ulimits: {nofile: []} ¦ 6:15 ¦ must be a mapping ¦
+    sysctls: {kernel.hostname: a} ¦ 6:15 ¦ `kernel.hostname` would change the whole machine ¦ net.*
+    sysctls: [net.core.somaxconn] ¦ 6:15 ¦ not of the form key=value ¦
+    sysctls: {net.core.somaxconn: []} ¦ 6:15 ¦ this is a list, where one text ¦
+    sysctls: {net.core.somaxconn: "a\tb"} ¦ 6:35 ¦ cannot be a kernel setting's value ¦
+    sysctls: 1 ¦ 6:14 ¦ must be a mapping, or a list ¦
+    extra_hosts: [nas] ¦ 6:19 ¦ not of the form name:address ¦
+    extra_hosts: {nas: 10.0.0} ¦ 6:24 ¦ `10.0.0` is not an IP address ¦ 10.0.0.1
+    extra_hosts: ["a b:10.0.0.1"] ¦ 6:19 ¦ `a b` is not a host name ¦ nextcloud
+    extra_hosts: ["nas:host-gateway"] ¦ 6:19 ¦ `host-gateway` is not available ¦ address itself
+    dns: [router] ¦ 6:11 ¦ `router` is not an IP address ¦
+    security: {seccomp_profile: none} ¦ 6:33 ¦ `none` is not a seccomp profile ¦ default, unconfined
+    resources: {disk_limit: 0} ¦ 6:29 ¦ leaves nothing ¦ 512Mi
     security: {network_policy: host} ¦ 6:16 ¦ there is no key `network_policy` ¦ `app.security`
+    security: {privileged: yes} ¦ 6:28 ¦ `yes` is not clear: write true or false ¦ write true
     security: {readonly: true} ¦ 6:16 ¦ there is no key `readonly` ¦ did you mean `readonly_root`?
     pull_policy: missing ¦ 6:18 ¦ `missing` is not one of if-not-present ¦ write if-not-present
     command: "a 'b" ¦ 6:14 ¦ a quote or a backslash ¦ close it

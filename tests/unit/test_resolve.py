@@ -9,7 +9,14 @@ from builders import NOW
 from simulation import ManualClock
 
 from reconciler.core.resolve import Platform, resolve
-from reconciler.model.desired import MountKind, NetworkPolicy, PullPolicy, Resources
+from reconciler.model.desired import (
+    DeviceSpec,
+    MountKind,
+    NetworkPolicy,
+    PullPolicy,
+    Resources,
+    UlimitSpec,
+)
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
@@ -334,6 +341,37 @@ def test_without_a_network_of_its_own_there_is_none_to_make(policy):
     assert web.network is None
     assert web.containers[0].network is None
     assert web.containers[0].network_policy is NetworkPolicy(policy)
+
+
+def test_a_network_of_the_operators_is_joined_and_not_made():
+    web = spec(security={"network_policy": "lan"})
+    assert web.network is None
+    assert web.containers[0].network == "lan"
+    assert web.containers[0].network_policy is NetworkPolicy.NAMED
+
+
+def test_what_a_container_gets_of_the_machine_is_sorted_and_complete():
+    (main,) = spec(
+        container={
+            "image": IMAGE,
+            "devices": ["/dev/b", {"path": "/dev/a", "target": "/dev/z", "optional": True}],
+            "ulimits": {"nproc": 2, "nofile": {"soft": 1, "hard": 2}},
+            "sysctls": {"net.b": "2", "net.a": "1"},
+            "extra_hosts": {"b": "10.0.0.2", "a": "10.0.0.1"},
+            "dns": ["10.0.0.9", "10.0.0.8"],
+            "shm_size": "1Mi",
+            "security": {"privileged": True, "seccomp_profile": "unconfined"},
+        },
+    ).containers
+    assert main.devices == (
+        DeviceSpec("/dev/b", "/dev/b"),
+        DeviceSpec("/dev/a", "/dev/z", optional=True),
+    )
+    assert main.ulimits == (UlimitSpec("nofile", 1, 2), UlimitSpec("nproc", 2, 2))
+    assert main.sysctls == (("net.a", "1"), ("net.b", "2"))
+    assert main.extra_hosts == (("a", "10.0.0.1"), ("b", "10.0.0.2"))
+    assert (main.dns, main.shm_size) == (("10.0.0.9", "10.0.0.8"), 1 << 20)
+    assert (main.privileged, main.seccomp_profile) == (True, "unconfined")
 
 
 # Builds

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from reconciler.drivers.podman import create_request, host_paths
+from reconciler.drivers.podman import create_request, devices, host, host_paths
 from reconciler.drivers.podman.client import Client, Request
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.lookup import Lookup, exactly
@@ -22,7 +22,7 @@ from reconciler.errors import (
     DriverRejected,
     DriverUnavailable,
 )
-from reconciler.model.desired import ContainerSpec
+from reconciler.model.desired import ContainerSpec, NetworkPolicy
 from reconciler.model.observed import ContainerState
 
 _PORT_TAKEN = re.compile(r"address already in use|port is already allocated", re.IGNORECASE)
@@ -61,7 +61,8 @@ class Containers:
             if present.container.state is not ContainerState.BROKEN:
                 return
             self._delete(present.ref, name)
-        body = create_request.create_request(container, self._instance)
+        here = devices.present(container)
+        body = create_request.create_request(here, self._instance, host.base_ulimits())
         host_paths.prepare(container, self._data_dir)
         try:
             self._post_create(container, body)
@@ -138,8 +139,14 @@ class Containers:
         except DriverError as error:
             covered = without(str(error), (value for _, value in container.environment))
             # A missing image or network answers 500: the plan was made for another world.
-            kind = DriverConflict if "network not found" in covered else type(error)
-            raise kind(covered) from error
+            if "network not found" not in covered:
+                raise type(error)(covered) from error
+            if container.network_policy is NetworkPolicy.NAMED:
+                raise DriverRejected(
+                    f"cannot create {name}: there is no network {container.network};"
+                    f" make it (`podman network create {container.network}`), or name another",
+                ) from error
+            raise DriverConflict(covered) from error
         for warning in reply.object().get("Warnings") or ():
             self._warn(f"{name}: {warning}")
 

@@ -17,26 +17,37 @@ from reconciler.model.desired import (
     NetworkPolicy,
     PortSpec,
     Resources,
+    UlimitSpec,
 )
 
 Body = dict[str, object]
 
 CPU_PERIOD = 100_000  # microseconds
 LEAST_CPU_QUOTA = 1_000  # the kernel takes no less
+_WITHOUT_LIMIT = 2**64 - 1
 LOG_BYTES = 10 * 1024 * 1024
 # Where programs write even if their root is read-only; --read-only-tmpfs is not in the API.
 WRITABLE = ("/tmp", "/run", "/var/tmp")  # noqa: S108 - inside the container
 _WRITABLE_OPTIONS = ("rw", "nosuid", "nodev", "mode=1777")
 
 
-def create_request(container: ContainerSpec, instance: str) -> Body:
-    """Return the body that makes this container, labelled as ours."""
+def create_request(
+    container: ContainerSpec,
+    instance: str,
+    base_ulimits: tuple[UlimitSpec, ...] = (),
+) -> Body:
+    """
+    Return the body that makes this container, labelled as ours.
+
+    Podman takes limits of its own away from a container that is given one, and its bare defaults
+    may be more than this machine allows: `base_ulimits` goes with those that are written.
+    """
     body: Body = {
         "name": container.container_name,
         "image": container.image,
         "labels": container_labels(container, instance),
         "env": dict(container.environment),
-        "cap_drop": ["ALL"],
+        "cap_drop": [] if container.privileged else ["ALL"],
         "cap_add": list(container.capabilities),
         "no_new_privileges": container.no_new_privileges,
         "read_only_filesystem": container.readonly_root,
@@ -49,7 +60,8 @@ def create_request(container: ContainerSpec, instance: str) -> Body:
         "mounts": _mounts(container),
         "volumes": [_volume(m) for m in container.mounts if m.kind is MountKind.VOLUME],
     }
-    return body | _process(container) | _network(container) | _limits(container.resources)
+    body |= _process(container) | _network(container) | _limits(container.resources)
+    return body | _kernel(container, base_ulimits)
 
 
 def container_labels(container: ContainerSpec, instance: str) -> dict[str, str]:
@@ -91,6 +103,31 @@ def _network(container: ContainerSpec) -> Body:
         "Networks": {container.network: {"aliases": aliases}},
         "portmappings": [_port(port) for port in container.ports],
     }
+
+
+def _kernel(container: ContainerSpec, base_ulimits: tuple[UlimitSpec, ...]) -> Body:
+    """Return what a container gets of the kernel and the machine beyond the usual."""
+    named = {u.name for u in container.ulimits}
+    ulimits = (*container.ulimits, *(u for u in base_ulimits if u.name not in named))
+    profile = container.seccomp_profile
+    given: Body = {
+        "privileged": container.privileged,
+        "devices": [{"path": f"{d.path}:{d.target}:{d.permissions}"} for d in container.devices],
+        "seccomp_profile_path": "" if profile == "default" else profile,
+        "shm_size": container.shm_size,
+        "r_limits": [_ulimit(u) for u in ulimits] if container.ulimits else [],
+        "sysctl": dict(container.sysctls),
+        "hostadd": [f"{name}:{address}" for name, address in container.extra_hosts],
+        "dns_server": list(container.dns),
+    }
+    return {key: value for key, value in given.items() if value}
+
+
+def _ulimit(ulimit: UlimitSpec) -> Body:
+    def number(limit: int) -> int:
+        return _WITHOUT_LIMIT if limit < 0 else limit
+
+    return {"type": ulimit.name, "soft": number(ulimit.soft), "hard": number(ulimit.hard)}
 
 
 def _port(port: PortSpec) -> Body:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from reconciler.drivers.podman import containers_conf
 from reconciler.errors import ConfigurationError
+from reconciler.model.desired import UlimitSpec
 
 CAP_SYS_RESOURCE = 24
 # conmon lowers its own limit to this, so nothing above can be handed on to a container.
@@ -190,6 +191,13 @@ def _settings(host: Host, base: Mapping[str, object]) -> dict[str, dict[str, obj
             f"nproc={processes}:{processes}",
         ]
     return {"containers": containers, "engine": engine}
+
+
+def base_ulimits() -> tuple[UlimitSpec, ...]:
+    """Return what a container may have of files and processes on this machine, at most."""
+    files = _hard_limit(resource.RLIMIT_NOFILE, MOST_FILES)
+    processes = _hard_limit(resource.RLIMIT_NPROC, MOST_PROCESSES)
+    return (UlimitSpec("nofile", files, files), UlimitSpec("nproc", processes, processes))
 
 
 def _cgroups(root: Path) -> Cgroups:

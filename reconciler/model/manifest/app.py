@@ -28,7 +28,11 @@ from reconciler.model.manifest.names import AppId, ContainerName, Line, Prose, V
 from reconciler.model.manifest.part import Items, MapOf, Part, empty
 from reconciler.model.manifest.placement import APP_LEVEL, Placement
 from reconciler.model.manifest.ports import PortManifest, complaints_about_ports
-from reconciler.model.manifest.security import AppSecurityManifest, ResourcesManifest
+from reconciler.model.manifest.security import (
+    NETWORK_POLICIES,
+    AppSecurityManifest,
+    ResourcesManifest,
+)
 from reconciler.model.manifest.volumes import VolumeManifest
 
 MOST_CONTAINERS: Final = 64
@@ -65,6 +69,15 @@ class AppManifest(Part):
     @property
     def network_policy(self) -> NetworkPolicy:
         """The network that all containers live in."""
+        return NetworkPolicy.NAMED if self.network_name else NetworkPolicy(self._policy)
+
+    @property
+    def network_name(self) -> str | None:
+        """The network of the operator's own that all containers join."""
+        return None if self._policy in NETWORK_POLICIES else self._policy
+
+    @property
+    def _policy(self) -> str:
         return self.security.network_policy
 
     def container_map(self) -> Mapping[str, ContainerManifest]:
@@ -147,7 +160,7 @@ class AppManifest(Part):
             for index, port in enumerate(container.ports)
         ]
         yield from complaints_about_ports(ports)
-        if ports and self.network_policy is not NetworkPolicy.ISOLATED:
+        if ports and self.network_policy in {NetworkPolicy.HOST, NetworkPolicy.NONE}:
             why = {
                 NetworkPolicy.HOST: "on the host's network every port of the app is open already",
                 NetworkPolicy.NONE: "without a network no port can be reached",

@@ -32,11 +32,26 @@ from reconciler.model.manifest.names import (
     Signal,
     User,
 )
-from reconciler.model.manifest.part import MANY, Items, Part, as_mapping, choice, empty
+from reconciler.model.manifest.part import MANY, Items, MapOf, Part, as_mapping, choice, empty
 from reconciler.model.manifest.ports import PortManifest
 from reconciler.model.manifest.scalars import Boolean, read_text
 from reconciler.model.manifest.security import ResourcesManifest, SecurityManifest
-from reconciler.model.manifest.values import DAY, Duration, Image, Words, between
+from reconciler.model.manifest.system import (
+    DeviceManifest,
+    ExtraHosts,
+    Sysctls,
+    UlimitManifest,
+    UlimitName,
+)
+from reconciler.model.manifest.values import (
+    DAY,
+    Address,
+    Duration,
+    Image,
+    Memory,
+    Words,
+    between,
+)
 from reconciler.model.manifest.volumes import VolumeManifest
 
 PullPolicyWord = Literal["if-not-present", "always", "never", "verify-signature"]
@@ -46,10 +61,7 @@ _PULL_POLICIES: Final[tuple[PullPolicyWord, ...]] = (
     "never",
     "verify-signature",
 )
-_NOT_YET: Final = (
-    "shm_size extra_hosts dns ulimits sysctls devices privileged apparmor_profile "
-    "seccomp_profile generated_secrets files"
-)
+_NOT_YET: Final = "generated_secrets files"
 _RESTART_HINTS: Final = {
     "unless-stopped": "write always",
     "never": "write no",
@@ -131,6 +143,12 @@ class ContainerManifest(Part):
     ports: Items[PortManifest] = ()
     volumes: Items[VolumeManifest] = ()
     tmpfs: Items[ContainerPath] = ()
+    shm_size: Memory | None = None
+    devices: Items[DeviceManifest] = ()
+    ulimits: MapOf[UlimitName, UlimitManifest] = Field(default_factory=empty)
+    sysctls: Sysctls = Field(default_factory=empty)
+    extra_hosts: ExtraHosts = Field(default_factory=empty)
+    dns: Items[Address] = ()
     init: Boolean = False
     hostname: Hostname | None = None
     stop_grace_period: Annotated[Duration, AfterValidator(between(0, DAY, "s"))] = 10.0
@@ -178,6 +196,7 @@ class ContainerManifest(Part):
             "pull_policy": self.pull_policy == "verify-signature",
             "secret_env": bool(self.secret_env),
             "derived_env": bool(self.derived_env),
+            "security": self.security.apparmor_profile is not None,
         }
         return tuple(key for key, is_used in held.items() if is_used)
 

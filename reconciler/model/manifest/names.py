@@ -119,6 +119,12 @@ def read_path(value: object) -> str:
     return "/" + "/".join(parts)
 
 
+read_host: Final = matching(
+    _HOSTNAME,
+    "a host name: letters, digits and `-`, parts divided by `.`, at most 64",
+    "write for example nextcloud",
+)
+
 AppId = Annotated[
     str,
     BeforeValidator(read_app_id),
@@ -147,13 +153,7 @@ VolumeName = Annotated[
 ]
 Hostname = Annotated[
     str,
-    BeforeValidator(
-        matching(
-            _HOSTNAME,
-            "a host name: letters, digits and `-`, parts divided by `.`, at most 64",
-            "write for example nextcloud",
-        ),
-    ),
+    BeforeValidator(read_host),
     WithJsonSchema({"type": "string", "maxLength": 64}),
 ]
 NetworkAlias = Annotated[

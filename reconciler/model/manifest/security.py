@@ -1,17 +1,18 @@
 """What a container may do, and which network its app lives in."""
 
+import re
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from typing_extensions import override
 
 from reconciler.model.desired import NetworkPolicy
-from reconciler.model.manifest.complaint import Complaint, did_you_mean, refusal, shown
-from reconciler.model.manifest.names import User
+from reconciler.model.manifest.complaint import Complaint, did_you_mean, nearest, refusal, shown
+from reconciler.model.manifest.names import Line, User, read_path
 from reconciler.model.manifest.part import Items, Part
 from reconciler.model.manifest.scalars import Boolean, read_integer, read_text
-from reconciler.model.manifest.values import Cpu, Memory, between
+from reconciler.model.manifest.values import Cpu, Memory, Size, between
 
 _OF_THE_KERNEL: Final = (
     "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
@@ -20,7 +21,9 @@ _OF_THE_KERNEL: Final = (
     "SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG "
     "WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
 )
+_NETWORK: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 CAPABILITIES: Final = tuple(_OF_THE_KERNEL.split())
+NETWORK_POLICIES: Final = tuple(str(p) for p in NetworkPolicy if p is not NetworkPolicy.NAMED)
 _MOST_PROCESSES: Final = 4_194_304  # the kernel's own limit
 
 
@@ -37,15 +40,30 @@ def read_capability(value: object) -> str:
     return name
 
 
-def read_network_policy(value: object) -> NetworkPolicy:
-    """Return the policy; a network of one's own has to wait."""
+def read_network_policy(value: object) -> str:
+    """Return a policy, or the name of a network that the operator made."""
     text = read_text(value)
-    known = [str(policy) for policy in NetworkPolicy]
-    if text in known:
-        return NetworkPolicy(text)
+    if text in NETWORK_POLICIES:
+        return text
+    guess = nearest(text, NETWORK_POLICIES)
+    if guess is not None or _NETWORK.fullmatch(text) is None:
+        raise refusal(
+            f"{shown(text)} is neither {', '.join(NETWORK_POLICIES)}, nor the name of a network",
+            f"did you mean `{guess}`?" if guess else f"write {NETWORK_POLICIES[0]}",
+        )
+    return text
+
+
+def read_seccomp_profile(value: object) -> str:
+    """Return `default`, `unconfined`, or the path of a profile on this machine."""
+    text = read_text(value)
+    if text in {"default", "unconfined"}:
+        return text
+    if text.startswith("/"):
+        return read_path(value)
     raise refusal(
-        f"{shown(text)}: joining a network of your own is not possible in this version",
-        did_you_mean(text, known) or f"write {', '.join(known[:-1])} or {known[-1]}",
+        f"{shown(text)} is not a seccomp profile",
+        "write default, unconfined, or the absolute path of a profile on this machine",
     )
 
 
@@ -67,17 +85,23 @@ Processes = Annotated[
 ]
 
 
+SeccompProfile = Annotated[
+    str,
+    BeforeValidator(read_seccomp_profile),
+    WithJsonSchema({"type": "string", "pattern": "^(default|unconfined|/.*)$"}),
+]
+
+
 class SecurityManifest(Part):
     """What a container may do. All capabilities but these are dropped."""
-
-    RESERVED: ClassVar[frozenset[str]] = frozenset(
-        {"privileged", "apparmor_profile", "seccomp_profile"},
-    )
 
     capabilities: Annotated[Items[Capability], AfterValidator(_without_doubles)] = ()
     readonly_root: Boolean = False
     no_new_privileges: Boolean = True
     user: User | None = None
+    privileged: Boolean = False
+    seccomp_profile: SeccompProfile = "default"
+    apparmor_profile: Line | None = None
 
     @classmethod
     @override
@@ -92,10 +116,10 @@ class AppSecurityManifest(SecurityManifest):
     """The same for the only container of an app, and the network of the whole app."""
 
     network_policy: Annotated[
-        NetworkPolicy,
+        str,
         BeforeValidator(read_network_policy),
-        WithJsonSchema({"enum": [str(policy) for policy in NetworkPolicy]}),
-    ] = NetworkPolicy.ISOLATED
+        WithJsonSchema({"type": "string", "pattern": f"^{_NETWORK.pattern}$"}),
+    ] = str(NetworkPolicy.ISOLATED)
 
     def of_container(self) -> SecurityManifest:
         """Return the part that belongs to a container."""
@@ -105,18 +129,20 @@ class AppSecurityManifest(SecurityManifest):
             readonly_root=self.readonly_root,
             no_new_privileges=self.no_new_privileges,
             user=self.user,
+            privileged=self.privileged,
+            seccomp_profile=self.seccomp_profile,
+            apparmor_profile=self.apparmor_profile,
         )
 
 
 class ResourcesManifest(Part):
     """Limits; a limit that is not written is none."""
 
-    RESERVED: ClassVar[frozenset[str]] = frozenset({"disk_limit"})
-
     cpu_limit: Cpu | None = None
     memory_limit: Memory | None = None
     memory_reservation: Memory | None = None
     pids_limit: Processes | None = None
+    disk_limit: Size | None = None
 
     @override
     def complaints(self) -> Iterator[Complaint]:
