@@ -30,6 +30,7 @@ from reconciler.model.change import (
     Change,
     CreateContainer,
     EnsureNetwork,
+    EnsureSecret,
     EnsureVolume,
     Outcome,
     PrepareImage,
@@ -39,9 +40,10 @@ from reconciler.model.change import (
     StartContainer,
     Step,
     StopContainer,
+    WriteFiles,
 )
 from reconciler.model.step_words import describe
-from reconciler.ports import Clock, Driver
+from reconciler.ports import Clock, Driver, Secrets
 
 ATTEMPTS = 4
 FIRST_WAIT_SECONDS = 0.2
@@ -54,7 +56,7 @@ Retried = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Applier:
     """
-    Applies changes with one driver.
+    Applies changes with one driver and one keeper of secrets.
 
     `retried` is told the kind of each step that is repeated. Within a change only an engine that
     does not answer is asked again: it says nothing about the app. A refusal ends the change; the
@@ -62,6 +64,7 @@ class Applier:
     """
 
     driver: Driver
+    secrets: Secrets
     clock: Clock
     retried: Retried = lambda _kind: None
     first_wait_seconds: float = FIRST_WAIT_SECONDS
@@ -101,7 +104,7 @@ class Applier:
     def _tell(self, step: Step, _state: RetryCallState) -> None:
         self.retried(type(step).__name__)
 
-    def _once(self, step: Step, progress: Progress) -> None:
+    def _once(self, step: Step, progress: Progress) -> None:  # noqa: C901, PLR0912 - every step
         match step:
             case PrepareImage(container):
                 self.driver.prepare_image(container, progress)
@@ -109,8 +112,12 @@ class Applier:
                 self.driver.ensure_network(network)
             case EnsureVolume(volume):
                 self.driver.ensure_volume(volume)
+            case EnsureSecret(secret):
+                self.secrets.ensure(secret)
             case CreateContainer(container):
                 self.driver.create(container)
+            case WriteFiles(ref, container):
+                self.driver.write_files(ref, container)
             case StartContainer(ref):
                 self.driver.start(ref)
             case StopContainer(ref, grace):

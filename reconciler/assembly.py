@@ -99,7 +99,7 @@ class _Built:
             DirectoryWatch(root, controller.wake, self.logs.warn)
             for root in (settings.desired_state, settings.catalogue, confirmed)
         ]
-        applier = Applier(self.driver, clock, self.metrics.retried)
+        applier = Applier(self.driver, parts.secrets(settings), clock, self.metrics.retried)
         lanes = LanePool(applier, controller.wake, self.logs.bug)
         probes = ProbePool(self.driver, clock, controller.wake)
         recorder = FanOut(self._listeners(on_status, log=log), self.logs.bug, status)

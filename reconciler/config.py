@@ -13,12 +13,16 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reconciler.errors import ConfigurationError
+from reconciler.model.template import FACTS
 
 PREFIX = "ARCHIPELAGO_"
 SYSTEM_FILE = Path("/etc/archipelago/archipelago.toml")
 INSTANCE = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
 
 
+_ONLY_IN_THE_FILE = frozenset({"defaults", "facts"})
+FactName = Annotated[str, Field(pattern=f"^({'|'.join(FACTS)})$")]
+FactText = Annotated[str, Field(min_length=1, max_length=256)]
 _IN_WORDS = {
     "instance": "a name has lower-case letters, digits and dashes, 32 at most",
     "log_format": "it is console, json or auto",
@@ -56,6 +60,7 @@ class Settings(BaseModel):
     metrics: Annotated[str | None, BeforeValidator(_unless_off)] = "127.0.0.1:9465"
     log_format: Annotated[str, Field(pattern="^(console|json|auto)$")] = "auto"
     defaults: Limits = Limits()
+    facts: dict[FactName, FactText] = Field(default_factory=dict[str, str])
 
 
 def environment() -> Mapping[str, str]:
@@ -79,7 +84,7 @@ def load_settings(
     values: dict[str, Any] = {"state_dir": _state_dir(variables)} | written
     places = dict.fromkeys(written, str(named or SYSTEM_FILE))
     for name in Settings.model_fields:
-        if name != "defaults" and (value := variables.get(PREFIX + name.upper())):
+        if name not in _ONLY_IN_THE_FILE and (value := variables.get(PREFIX + name.upper())):
             values[name] = value
             places[name] = PREFIX + name.upper()
         if name in flags:

@@ -9,6 +9,7 @@ The one tree of errors. An error's type tells the loop what to do next.
     │   ├── DriverUnavailable     nobody answered: end the pass, try again, remove nothing
     │   ├── DriverConflict        the world moved: plan again at once
     │   └── DriverRejected        it said no: back off                    Reconciling
+    ├── SecretError               a secret cannot be kept or read: back off   Reconciling
     ├── TrustError                not verified, not approved: hold        Stalled
     └── HealthTimeout             never well: back off
 
@@ -46,6 +47,10 @@ class DriverConflict(DriverError):
 
 class DriverRejected(DriverError):
     """The engine understood and refused."""
+
+
+class SecretError(ReconcilerError):
+    """A secret cannot be made, kept or read. Its value is never in the message."""
 
 
 class TrustError(ReconcilerError):

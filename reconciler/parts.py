@@ -16,7 +16,9 @@ from reconciler.errors import DriverError
 from reconciler.model.desired import Resources
 from reconciler.reconcile import PassSettings
 from reconciler.report import places
+from reconciler.security import facts
 from reconciler.security.evidence import BoxEvidence
+from reconciler.security.secrets import SecretFiles
 from reconciler.sources.directory import DirectorySource
 from reconciler.sources.last_good import LastGood
 from reconciler.sources.tree import is_catalogue_manifest
@@ -51,7 +53,18 @@ def engine(settings: Settings, variables: Mapping[str, str], *, brief: bool) -> 
 def podman(settings: Settings, found: Engine, hooks: Hooks | None = None) -> PodmanDriver:
     """Return the driver for that engine."""
     places = DriverSettings(data_dir=settings.data_dir)
-    return PodmanDriver(settings.instance, found.socket, settings=places, hooks=hooks)
+    return PodmanDriver(
+        settings.instance,
+        found.socket,
+        secrets=secrets(settings),
+        settings=places,
+        hooks=hooks,
+    )
+
+
+def secrets(settings: Settings) -> SecretFiles:
+    """Return the keeper of the apps' secrets."""
+    return SecretFiles(settings.state_dir / "secrets")
 
 
 def desired(
@@ -81,11 +94,18 @@ def catalogue(
 
 def evidence(settings: Settings, clock: SystemClock) -> BoxEvidence:
     """Return what gathers the facts of this box."""
-    return BoxEvidence(places.confirmation_path(settings.state_dir), settings.data_dir, clock)
+    return BoxEvidence(
+        places.confirmation_path(settings.state_dir),
+        settings.data_dir,
+        secrets(settings),
+        clock,
+    )
 
 
 def pass_settings(settings: Settings) -> PassSettings:
     """Return what the operator set, in the words of a pass."""
     limits = settings.defaults
     defaults = Resources(cpu=limits.cpu, memory=limits.memory, pids=limits.pids)
-    return PassSettings(Platform(settings.instance, defaults), prune_limit=settings.prune_limit)
+    known = facts.of_this_box(settings.data_dir) | settings.facts
+    platform = Platform(settings.instance, defaults, known)
+    return PassSettings(platform, prune_limit=settings.prune_limit)

@@ -13,6 +13,7 @@ from reconciler.model.desired import ContainerSpec, HealthCheck, NetworkSpec, Vo
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord, ProbeResult
 from reconciler.model.observed import Observed, ObservedContainer
+from reconciler.model.secret import SecretRef, SecretSpec
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.status import Status
 
@@ -82,6 +83,15 @@ class Driver(Protocol):
         """Have the container, not started. A half-made one of that name is replaced."""
         ...
 
+    def write_files(self, ref: str, container: ContainerSpec) -> None:
+        """
+        Have the spec's files in the volumes of a container that is made and not started.
+
+        What its image brings for an empty volume is there as well. A file without `overwrite` is
+        left alone where there is one.
+        """
+        ...
+
     def start(self, ref: str) -> None:
         """Have it running; its process was seen to start. `ref` is an id or a container name."""
         ...
@@ -117,6 +127,18 @@ class Driver(Protocol):
         Reconnects by itself, with back-off; after a gap it wakes once, since nobody knows what
         was missed. The end of a process wakes at once.
         """
+        ...
+
+
+class Secrets(Protocol):
+    """Keeps secrets. Both verbs raise SecretError, never with a value in the message."""
+
+    def ensure(self, secret: SecretSpec) -> None:
+        """Have the secret: made once, at random, on disk before this returns; never made anew."""
+        ...
+
+    def read(self, ref: SecretRef) -> str:
+        """Return the value, or its hash."""
         ...
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.model.status import Status
     from reconciler.ports import Driver
     from reconciler.reconcile import Reconciler
+    from reconciler.security.secrets import SecretFiles
 
 
 def status_path(settings: Settings) -> Path:
@@ -95,6 +96,13 @@ def findings(settings: Settings) -> "Sequence[Finding]":
 
     variables = environment()
     return diagnose(*examine(settings.podman, settings.instance, settings.state_dir, variables))
+
+
+def secrets(settings: Settings) -> "SecretFiles":
+    """Return the keeper of the apps' secrets."""
+    from reconciler import parts
+
+    return parts.secrets(settings)
 
 
 def documents(path: Path) -> "Snapshot":

@@ -181,13 +181,18 @@ class Simulation:
                 catalogue=self.catalogue,
                 driver=driver,
                 evidence=self.facts,
-                lanes=InlineLanes(Applier(driver, self.clock, first_wait_seconds=0)),
+                lanes=InlineLanes(
+                    Applier(driver, self.world.secrets, self.clock, first_wait_seconds=0)
+                ),
                 probes=DirectProbes(driver, self.clock),
                 recorder=self.diary,
                 clock=self.clock,
             ),
             PassSettings(Platform(), prune_limit=self.prune_limit),
         )
+
+    def _applier(self, driver):
+        return Applier(driver, self.world.secrets, self.clock, first_wait_seconds=0)
 
     def run(self, passes=1, seconds=1.0):
         """Make passes, with time between them; return the last status."""

@@ -13,6 +13,7 @@ from reconciler.cli.plan import plan
 from reconciler.cli.remove import remove
 from reconciler.cli.run import run
 from reconciler.cli.schema import schema
+from reconciler.cli.secret import secret
 from reconciler.cli.status import status
 from reconciler.cli.suspend import resume, suspend
 from reconciler.cli.validate import validate
@@ -30,6 +31,7 @@ VERBS = (
     events,
     doctor,
     schema,
+    secret,
 )
 
 

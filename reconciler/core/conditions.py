@@ -36,6 +36,7 @@ _STALLED = frozenset(
         Reason.MASS_REMOVAL,
         Reason.NOT_SUPPORTED,
         Reason.NOT_ENOUGH_STORAGE,
+        Reason.SECRET_LOST,
         Reason.JOB_FAILED,
         Reason.CRASH_LOOP,
         Reason.FAILED,

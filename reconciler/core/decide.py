@@ -110,6 +110,9 @@ def _out_of_date(comparison: Comparison, circumstances: Circumstances) -> Decisi
         denial = gates.storage(comparison.spec, circumstances.evidence)
         if denial:
             return _decision(comparison, Action.HOLD, Reason.NOT_ENOUGH_STORAGE, denial)
+    denial = gates.lost_secrets(comparison, circumstances.evidence) if create else ""
+    if denial:
+        return _decision(comparison, Action.HOLD, Reason.SECRET_LOST, denial)
     return _act(comparison, circumstances, action, reason)
 
 

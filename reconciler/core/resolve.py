@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
 
-from reconciler.core.specs import Platform, app_spec
+from reconciler.core.specs import Given, Platform, app_spec
 from reconciler.model.desired import AppSpec, Desired
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.document import Document
@@ -99,8 +99,10 @@ def _resolve(
 ) -> None:
     """Add one document's app to what is resolved, or to what is broken."""
     manifest, suspended, place, contexts = document.manifest, False, document, snapshot.contexts
+    given = Given(origin=document.origin)
     if isinstance(manifest, InstallManifest):
         suspended = manifest.suspend
+        given = replace(given, parameters=manifest.parameters, places=document.places)
         entry = catalogue.documents.get(document.app)
         if entry is None or not isinstance(entry.manifest, AppManifest):
             resolved.broken[document.app] = _not_in_catalogue(document, catalogue)
@@ -109,7 +111,7 @@ def _resolve(
         stale = stale or catalogue.stale.get(document.app)
     if not isinstance(manifest, AppManifest):
         return
-    spec = app_spec(manifest, place.origin, contexts, platform)
+    spec = app_spec(manifest, place.origin, contexts, platform, given)
     if isinstance(spec, Problem):
         resolved.broken[document.app] = spec
         return

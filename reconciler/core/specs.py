@@ -3,9 +3,17 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.core import digest
+from reconciler.core.filling import (
+    FillingError,
+    Provided,
+    Scope,
+    parameter_values,
+    secrets,
+)
+from reconciler.core.texts import filled_in
 from reconciler.model.desired import (
     AppSpec,
     BuildSpec,
@@ -33,10 +41,21 @@ _INTERFACE_DIGITS = 10  # with the prefix below the kernel's 15 characters
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What this box adds to every manifest: the instance's name, and the default limits."""
+    """What this box adds to every manifest: its name, default limits, and facts for templates."""
 
     instance: str = "archipelago"
     defaults: Resources = Resources()
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the operator and other apps give: answers, their places, and what is provided."""
+
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    places: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
+    dependencies: Mapping[str, Provided] = field(default_factory=dict[str, Provided])
+    origin: Origin | None = None
 
 
 Contexts = Mapping[tuple[str, str], BuildContext | Problem]
@@ -47,8 +66,26 @@ def app_spec(
     origin: Origin,
     contexts: Contexts,
     platform: Platform,
+    given: Given = Given(),
 ) -> AppSpec | Problem:
-    """Return the spec of an app, or what is wrong with one of its build contexts."""
+    """Return the spec of an app, or what is wrong with a build context or with a template."""
+    try:
+        values = parameter_values(manifest, given.parameters)
+        scope = Scope(manifest.id, platform.facts, values, given.dependencies)
+        return _app_spec(manifest, origin, contexts, platform, scope)
+    except FillingError as error:
+        place = given.places.get(error.parameter or "", given.origin or origin)
+        message = f"cannot use `{manifest.id}`: {error}"
+        return Problem(place, message, error.hint, manifest.id)
+
+
+def _app_spec(
+    manifest: AppManifest,
+    origin: Origin,
+    contexts: Contexts,
+    platform: Platform,
+    scope: Scope,
+) -> AppSpec | Problem:
     network = _network(manifest, platform)
     requires = manifest.requires()
     needed = tuple(sorted(r.app for r in requires if not r.optional))
@@ -58,6 +95,7 @@ def app_spec(
         if isinstance(build, Problem):
             return build
         spec = _container(manifest, name, container, build, platform)
+        spec = filled_in(spec, manifest, container, scope)
         spec = replace(
             spec,
             network=network.name if network else manifest.network_name,
@@ -76,6 +114,7 @@ def app_spec(
         requires=requires,
         origin=origin,
         storage=manifest.storage(),
+        secrets=secrets(manifest, scope.parameters),
         unsupported=manifest.unsupported(),
     )
     return replace(app, digest=digest.app_digest(app))
@@ -103,13 +142,10 @@ def _container(
         image=_image(manifest.id, name, container, build, platform),
         build=build,
         pull_policy=_pull_policy(container),
-        command=container.command,
-        entrypoint=container.entrypoint,
         user=container.user,
         working_dir=container.working_dir,
         hostname=container.hostname,
         init=container.init,
-        environment=tuple(sorted(container.environment.items())),
         network_policy=manifest.network_policy,
         aliases=tuple(sorted(container.network_aliases)),
         ports=tuple(PortSpec(p.host, p.container, p.protocol, p.bind) for p in container.ports),

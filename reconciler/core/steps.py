@@ -7,6 +7,7 @@ from reconciler.core.comparison import Comparison
 from reconciler.model.change import (
     CreateContainer,
     EnsureNetwork,
+    EnsureSecret,
     EnsureVolume,
     PrepareImage,
     RemoveContainer,
@@ -14,6 +15,7 @@ from reconciler.model.change import (
     StartContainer,
     Step,
     StopContainer,
+    WriteFiles,
 )
 from reconciler.model.desired import ContainerSpec
 from reconciler.model.observed import ContainerState, ObservedContainer
@@ -37,11 +39,16 @@ def bring_up(comparison: Comparison) -> tuple[Step, ...]:
         steps.append(EnsureNetwork(network))
     if create:
         steps += [EnsureVolume(v) for v in comparison.spec.volumes]
+        steps += [EnsureSecret(s) for s in comparison.spec.secrets]
     steps += [RemoveContainer(c.ref) for c in comparison.beyond_use()]
     steps += [CreateContainer(c) for c in create]
     if start:
         steps += stop(comparison.outdated)
-    steps += [StartContainer(_ref(comparison, c)) for c in start]
+    for container in start:
+        ref = _ref(comparison, container)
+        if container.files:  # before each start: what was killed in between is made good
+            steps.append(WriteFiles(ref, container))
+        steps.append(StartContainer(ref))
     return tuple(steps)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model.desired import ContainerSpec, NetworkSpec, VolumeSpec
+from reconciler.model.secret import SecretSpec
 
 
 class Action(StrEnum):
@@ -56,6 +57,7 @@ class Reason(StrEnum):
     MASS_REMOVAL = "MassRemoval"
     NOT_SUPPORTED = "NotSupported"
     NOT_ENOUGH_STORAGE = "NotEnoughStorage"
+    SECRET_LOST = "SecretLost"  # noqa: S105 - a reason, not a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,24 @@ class EnsureVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class EnsureSecret:
+    """Have a secret: made once, at random, and kept."""
+
+    secret: SecretSpec
+
+
+@dataclass(frozen=True, slots=True)
 class CreateContainer:
     """Have the container, not started."""
 
+    container: ContainerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFiles:
+    """Have the container's files in its volumes. `ref` is an id or a container name."""
+
+    ref: str
     container: ContainerSpec
 
 
@@ -119,7 +136,9 @@ Step = (
     PrepareImage
     | EnsureNetwork
     | EnsureVolume
+    | EnsureSecret
     | CreateContainer
+    | WriteFiles
     | StartContainer
     | StopContainer
     | RemoveContainer

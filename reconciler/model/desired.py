@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model.origin import Origin, Problem
+from reconciler.model.secret import SecretSpec, SecretText
 
 
 class PullPolicy(StrEnum):
@@ -137,6 +138,20 @@ class UlimitSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSpec:
+    """
+    A file in a volume that is mounted at `mount`, below which `path` leads.
+
+    Without `overwrite` it is written only where there is none.
+    """
+
+    mount: str
+    path: str
+    content: SecretText
+    overwrite: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Resources:
     """Limits; None means no limit."""
 
@@ -169,6 +184,9 @@ class ContainerSpec:
     hostname: str | None = None
     init: bool = False
     environment: tuple[tuple[str, str], ...] = ()
+    secret_environment: tuple[tuple[str, SecretText], ...] = ()
+    files: tuple[FileSpec, ...] = ()
+    secrets: tuple[str, ...] = ()  # of its own app's, all that it is given; a label
     network: str | None = None  # the engine's name of the network; None: see policy
     network_policy: NetworkPolicy = NetworkPolicy.ISOLATED
     aliases: tuple[str, ...] = ()
@@ -246,6 +264,7 @@ class AppSpec:
     manifest_changed_at: datetime | None = None
     suspended: bool = False
     storage: int | None = None
+    secrets: tuple[SecretSpec, ...] = ()
     unsupported: tuple[str, ...] = ()
     stale: Problem | None = None
 

@@ -9,8 +9,10 @@ class Evidence:
     Facts for the gates. What is missing denies.
 
     `removal_confirmed` names apps whose removal the operator confirmed and that has not expired.
-    `free_bytes` is the room left where volumes live; None: could not be measured.
+    `free_bytes` is the room left where volumes live; None: could not be measured. `secrets` are
+    those that are kept, by app and name.
     """
 
     removal_confirmed: frozenset[str] = frozenset()
     free_bytes: int | None = None
+    secrets: frozenset[tuple[str, str]] = frozenset()

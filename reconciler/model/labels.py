@@ -7,6 +7,7 @@ APP = PREFIX + "app"
 CONTAINER = PREFIX + "container"
 DIGEST = PREFIX + "digest"
 REQUIRES = PREFIX + "requires"  # comma-separated app ids
+SECRETS = PREFIX + "secrets"  # comma-separated names of secrets that it was given
 SOURCE = PREFIX + "source"
 STOP_GRACE_PERIOD = PREFIX + "stop-grace-period"  # seconds
 

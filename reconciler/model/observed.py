@@ -47,6 +47,7 @@ class ObservedContainer:
     finished_at: datetime | None = None
     networks: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     source: str = ""
     stop_grace_period: float = 10.0
 

@@ -5,6 +5,7 @@ from typing import assert_never
 from reconciler.model.change import (
     CreateContainer,
     EnsureNetwork,
+    EnsureSecret,
     EnsureVolume,
     PrepareImage,
     RemoveContainer,
@@ -12,10 +13,11 @@ from reconciler.model.change import (
     StartContainer,
     Step,
     StopContainer,
+    WriteFiles,
 )
 
 
-def describe(step: Step) -> str:
+def describe(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one match over every step
     """Say in a few words what a step does."""
     match step:
         case PrepareImage(container):
@@ -25,8 +27,12 @@ def describe(step: Step) -> str:
             return f"making network {network.name}"
         case EnsureVolume(volume):
             return f"making volume {volume.name}"
+        case EnsureSecret(secret):
+            return f"making secret {secret.name}, unless it is there"
         case CreateContainer(container):
             return f"creating {container.container_name}"
+        case WriteFiles(ref, container):
+            return f"writing {len(container.files)} files for {_short(ref)}"
         case StartContainer(ref):
             return f"starting {_short(ref)}"
         case StopContainer(ref):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reconciler.model.evidence import Evidence
 from reconciler.ports import Clock
+from reconciler.security.secrets import SecretFiles
 
 CONFIRMATION_HOURS = 1
 
@@ -14,14 +15,22 @@ CONFIRMATION_HOURS = 1
 class BoxEvidence:
     """Implements `ports.EvidenceGatherer`: reads a file, and asks the file system of the data."""
 
-    def __init__(self, confirmation: Path, data: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        confirmation: Path,
+        data: Path,
+        secrets: SecretFiles,
+        clock: Clock,
+    ) -> None:
         self._confirmation = confirmation
         self._data = data
+        self._secrets = secrets
         self._clock = clock
 
     def gather(self) -> Evidence:
         """Return the facts of this moment; never raises, what is missing is missing."""
-        return Evidence(confirmed_removals(self._confirmation, self._clock.now()), self._free())
+        confirmed = confirmed_removals(self._confirmation, self._clock.now())
+        return Evidence(confirmed, self._free(), self._secrets.kept())
 
     def _free(self) -> int | None:
         """The data directory may not exist yet: its nearest parent is on the same disk."""

@@ -17,8 +17,9 @@ from reconciler.model.manifest.complaint import (
     did_you_mean,
     shown,
 )
-from reconciler.model.manifest.document import KINDS, Document
+from reconciler.model.manifest.document import KINDS, Document, Manifest
 from reconciler.model.manifest.names import APP_ID
+from reconciler.model.manifest.verbs import InstallManifest
 from reconciler.model.origin import Origin, Problem
 from reconciler.sources.yaml_documents import MAX_PROBLEMS, Node, Position, parse
 
@@ -69,9 +70,17 @@ def _load(node: Node, file: str) -> Document | list[Problem]:
     else:
         if node.sound and not complaints:
             origin = Origin(file, *node.key_positions[root,])
-            return Document(manifest, origin, node.start_line, node.end_line)
+            lines = (node.start_line, node.end_line)
+            return Document(manifest, origin, *lines, _answers(node, file, manifest))
     app = _app(root, content)
     return [_problem(node, file, complaint, app) for complaint in complaints]
+
+
+def _answers(node: Node, file: str, manifest: Manifest) -> dict[str, Origin]:
+    """Return where each parameter of an `install:` document is given."""
+    given = manifest.parameters if isinstance(manifest, InstallManifest) else ()
+    path = ("install", "parameters")
+    return {name: Origin(file, *node.positions[*path, name]) for name in given}
 
 
 def _root(data: object) -> tuple[str | None, list[Complaint]]:

@@ -27,6 +27,7 @@ from reconciler.model.desired import (
     VolumeSpec,
 )
 from reconciler.model.observed import ContainerState
+from reconciler.security.secrets import SecretFiles
 
 DIGEST = "0123456789abcdef" * 4
 PORT = 8080
@@ -144,6 +145,7 @@ class MemoryMachine(Machine):
     def __init__(self):
         self.world = World(RealClock())
         self.world.publish(self.image)
+        self.secrets = self.world.secrets
         super().__init__()
         self.driver.prepare_image(self.spec(), lambda _: None)
 
@@ -152,6 +154,15 @@ class MemoryMachine(Machine):
 
     def close(self):
         pass
+
+    def content(self, spec, mount, path):
+        """Return what a file in a volume of the container says."""
+        volumes = {m.target: m.source for m in spec.mounts}
+        return self.world.files.get((volumes[mount], path))
+
+    def variable(self, spec, key):
+        box = self.world.boxes[spec.container_name]
+        return {**dict(spec.environment), **box.secret_environment}[key]
 
     def exiting(self, code, name="web", after=0.0, **changes):
         spec = self.spec(name, **changes)
@@ -224,6 +235,7 @@ class PodmanMachine(Machine):
     def __init__(self, image, directory, socket=None):
         self.image = image
         self.directory = directory
+        self.secrets = SecretFiles(directory / "secrets")
         self.socket = socket or directory / "podman.sock"
         self.process = None
         if socket is None:
@@ -231,7 +243,8 @@ class PodmanMachine(Machine):
         super().__init__()
 
     def make_driver(self, instance):
-        return PodmanDriver(instance, self.socket, settings=Settings(data_dir=self.directory))
+        settings = Settings(data_dir=self.directory)
+        return PodmanDriver(instance, self.socket, secrets=self.secrets, settings=settings)
 
     def begin_service(self):
         self.socket.unlink(missing_ok=True)
@@ -264,6 +277,15 @@ class PodmanMachine(Machine):
             if mine:
                 podman(kind, "rm", *mine, check=False)
         self.end_service(signal.SIGTERM)
+
+    def content(self, spec, mount, path):
+        volume = next(m.source for m in spec.mounts if m.target == mount)
+        where = podman("volume", "inspect", "--format", "{{.Mountpoint}}", volume).strip()
+        file = Path(where) / path
+        return file.read_text() if file.exists() else None
+
+    def variable(self, spec, key):
+        return podman("exec", spec.container_name, "busybox", "sh", "-c", f'echo "${key}"')[:-1]
 
     def exiting(self, code, name="web", after=0.0, **changes):
         return self.script(f"busybox sleep {after}; exit {code}", name, **changes)

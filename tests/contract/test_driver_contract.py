@@ -3,13 +3,15 @@
 import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from contract.machines import PORT, Wakes, context, until
 
-from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
+from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable, SecretError
 from reconciler.model.desired import (
     BuildSpec,
+    FileSpec,
     HealthKind,
     MountKind,
     MountSpec,
@@ -20,6 +22,7 @@ from reconciler.model.desired import (
     VolumeSpec,
 )
 from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
+from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
 
 CREATED, RUNNING, EXITED = (
     ContainerState.CREATED,
@@ -734,3 +737,77 @@ def test_an_engine_that_comes_back_wakes(frail_machine):
     machine.driver.create(machine.spec())
     assert heard.came()
     subscription.close()
+
+
+# --- secrets and files -----------------------------------------------------------------------
+
+PASSWORD = SecretSpec("notes", "db-password", SecretKind.BCRYPT)
+REF = SecretRef("notes", "db-password")
+
+
+def with_files(machine, *files, **changes):
+    """A container with a volume, and files for it."""
+    machine.driver.ensure_volume(machine.volume)
+    mounts = (MountSpec(MountKind.VOLUME, machine.volume.name, "/data"),)
+    return machine.spec(mounts=mounts, files=files, **changes)
+
+
+def test_a_secret_is_made_once_and_kept(machine):
+    machine.secrets.ensure(PASSWORD)
+    value = machine.secrets.read(REF)
+    machine.secrets.ensure(PASSWORD)
+    assert machine.secrets.read(REF) == value
+    assert machine.secrets.read(replace(REF, hashed=True)) != value
+
+
+def test_a_secret_that_was_never_made_is_named_and_stops_the_creation(machine):
+    spec = machine.spec(secret_environment=(("A", (REF,)),))
+    with pytest.raises(SecretError, match="cannot read the secret db-password of notes"):
+        machine.driver.create(spec)
+    assert machine.see(spec) is None
+
+
+def test_secrets_are_variables_inside_and_names_outside(machine):
+    machine.secrets.ensure(PASSWORD)
+    spec = machine.spec(
+        environment=(("PLAIN", "p"),),
+        secret_environment=(("URL", ("pg://u:", REF, "@db")),),
+        secrets=("db-password",),
+    )
+    seen = machine.running(spec)
+    assert machine.variable(spec, "URL") == f"pg://u:{machine.secrets.read(REF)}@db"
+    assert machine.variable(spec, "PLAIN") == "p"
+    assert seen.secrets == ("db-password",)
+
+
+def test_files_are_there_before_the_start_and_after_each(machine):
+    machine.secrets.ensure(PASSWORD)
+    file = FileSpec("/data", "etc/app.conf", ("password=", REF, "\n"))
+    spec = with_files(machine, file)
+    machine.driver.create(spec)
+    machine.driver.write_files(spec.container_name, spec)
+    machine.driver.write_files(spec.container_name, spec)
+    told = f"password={machine.secrets.read(REF)}\n"
+    assert machine.content(spec, "/data", "etc/app.conf") == told
+    machine.driver.start(spec.container_name)
+    assert machine.state(spec) is RUNNING
+    machine.driver.stop(spec.container_name, 0)
+    changed = replace(spec, files=(replace(file, content=("new",)),))
+    machine.driver.write_files(spec.container_name, changed)
+    machine.driver.start(spec.container_name)
+    assert machine.content(spec, "/data", "etc/app.conf") == "new"
+
+
+def test_a_file_that_is_the_apps_own_is_left_alone(machine):
+    spec = with_files(machine, FileSpec("/data", "a", ("first",), overwrite=False))
+    machine.driver.create(spec)
+    machine.driver.write_files(spec.container_name, spec)
+    again = replace(spec, files=(FileSpec("/data", "a", ("second",), overwrite=False),))
+    machine.driver.write_files(spec.container_name, again)
+    assert machine.content(spec, "/data", "a") == "first"
+
+
+def test_files_of_a_container_that_is_gone_are_a_conflict(machine):
+    spec = with_files(machine, FileSpec("/data", "a", ("x",)))
+    with pytest.raises(DriverConflict):
+        machine.driver.write_files(spec.container_name, spec)

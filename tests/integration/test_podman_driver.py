@@ -16,6 +16,7 @@ from reconciler.drivers.podman.driver import Hooks, PodmanDriver, Settings
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
 from reconciler.model.desired import (
     DeviceSpec,
+    FileSpec,
     HealthKind,
     MountKind,
     MountSpec,
@@ -25,6 +26,7 @@ from reconciler.model.desired import (
     UlimitSpec,
 )
 from reconciler.model.observed import ContainerState
+from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
 
 pytestmark = pytest.mark.podman
 
@@ -120,6 +122,56 @@ def test_what_it_gets_of_the_machine_is_seen_inside(machine):
     assert inside(spec, "cat", "/proc/sys/kernel/msgmax") == "4096"
     assert "10.9.8.7" in inside(spec, "cat", "/etc/hosts")
     assert inside(spec, "df", "-k", "/dev/shm").split()[-5] == "2048"
+
+
+def test_a_file_does_not_keep_the_images_own_out_of_an_empty_volume(machine, tmp_path):
+    """Podman fills a volume that is empty when it is first mounted, and only then."""
+    (tmp_path / "seed").mkdir()
+    (tmp_path / "seed" / "of-the-image").write_text("here")
+    (tmp_path / "Containerfile").write_text(f"FROM {machine.image}\nCOPY seed /data\n")
+    image = f"localhost/test/{machine.instance}:seed"
+    podman("build", "--quiet", "--tag", image, str(tmp_path))
+    machine.driver.ensure_volume(machine.volume)
+    spec = machine.spec(
+        image=image,
+        user="1000:1001",
+        mounts=(MountSpec(MountKind.VOLUME, machine.volume.name, "/data"),),
+        files=(FileSpec("/data", "sub/ours", ("written",)),),
+    )
+    machine.driver.create(spec)
+    machine.driver.write_files(spec.container_name, spec)
+    machine.driver.start(spec.container_name)
+    assert inside(spec, "cat", "/data/of-the-image", "/data/sub/ours") == "herewritten"
+    assert inside(spec, "stat", "-c", "%u:%g %a", "/data/sub/ours") == "1000:1001 644"
+    machine.driver.remove(spec.container_name)
+    podman("rmi", image)
+
+
+def test_a_secret_file_is_readable_by_its_user_alone(machine):
+    secret = SecretSpec("notes", "key", SecretKind.BASE64)
+    machine.secrets.ensure(secret)
+    machine.driver.ensure_volume(machine.volume)
+    spec = machine.spec(
+        user="1000",
+        mounts=(MountSpec(MountKind.VOLUME, machine.volume.name, "/data"),),
+        files=(FileSpec("/data", "key", (SecretRef("notes", "key"),)),),
+    )
+    machine.driver.create(spec)
+    machine.driver.write_files(spec.container_name, spec)
+    machine.driver.start(spec.container_name)
+    assert inside(spec, "stat", "-c", "%u:%g %a", "/data/key") == "1000:0 600"
+    assert inside(spec, "cat", "/data/key") == machine.secrets.read(SecretRef("notes", "key"))
+
+
+def test_secrets_stay_out_of_messages(machine):
+    machine.secrets.ensure(SecretSpec("notes", "key", SecretKind.HEX32))
+    ref = SecretRef("notes", "key")
+    spec = machine.spec(
+        image="localhost/nowhere:1", secret_environment=(("nowhere:1", ("localhost/", ref)),)
+    )
+    with pytest.raises(DriverRejected) as caught:
+        machine.driver.create(spec)
+    assert machine.secrets.read(ref) not in str(caught.value)
 
 
 def test_a_device_that_is_not_here_is_named(machine):
@@ -439,7 +491,11 @@ def test_every_call_is_measured(busybox_image, podman_socket, tmp_path):
     calls = []
     hooks = Hooks(observe_call=lambda *call: calls.append(call))
     driver = PodmanDriver(
-        machine.instance, podman_socket, settings=Settings(data_dir=tmp_path), hooks=hooks
+        machine.instance,
+        podman_socket,
+        secrets=machine.secrets,
+        settings=Settings(data_dir=tmp_path),
+        hooks=hooks,
     )
     driver.observe()
     with pytest.raises(DriverRejected):

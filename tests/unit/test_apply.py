@@ -61,7 +61,9 @@ class Rig:
         self.driver = MemoryDriver("archipelago", self.clock, self.world)
 
     def apply(self, *steps):
-        applier = Applier(self.driver, self.clock, self.retried.append, self.first_wait)
+        applier = Applier(
+            self.driver, self.world.secrets, self.clock, self.retried.append, self.first_wait
+        )
         change = Change("web", Action.INSTALL, Reason.NOT_INSTALLED, "", WEB.digest, steps)
         return applier.apply(change, self.stop, self.told.append)
 

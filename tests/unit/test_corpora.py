@@ -20,8 +20,8 @@ def load(name: str) -> Loaded:
     ("name", "app", "unsupported"),
     [
         ("wildbloom", "wildbloom", ("hooks",)),
-        ("wildbloom-node", "wildbloom-node", ("container.derived_env",)),
-        ("wildbloom-node-rev1", "wildbloom-node", ("container.derived_env",)),
+        ("wildbloom-node", "wildbloom-node", ()),
+        ("wildbloom-node-rev1", "wildbloom-node", ()),
         ("seed-home-assistant", "home-assistant", ("container.image_signature",)),
     ],
 )

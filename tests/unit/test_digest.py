@@ -8,6 +8,7 @@ from reconciler.model.desired import (
     BuildSpec,
     ContainerSpec,
     DeviceSpec,
+    FileSpec,
     MountKind,
     MountSpec,
     NetworkPolicy,
@@ -18,6 +19,7 @@ from reconciler.model.desired import (
     StartCondition,
     UlimitSpec,
 )
+from reconciler.model.secret import SecretRef
 
 SPEC = container("web")
 
@@ -37,6 +39,9 @@ OTHER = {
     "hostname": ("h", True),
     "init": (True, True),
     "environment": ((("A", "1"),), True),
+    "secret_environment": ((("A", (SecretRef("web", "a"),)),), True),
+    "files": ((FileSpec("/data", "a", ("x",)),), True),
+    "secrets": (("a",), False),  # they are in the texts
     "network": ("other", True),
     "network_policy": (NetworkPolicy.HOST, True),
     "aliases": (("x",), True),

@@ -257,16 +257,12 @@ def test_what_cannot_be_carried_out_is_named():
         "      image: a\n"
         "      image_signature: cosign://x\n"
         "      pull_policy: verify-signature\n"
-        "      derived_env: [{key: A, template: 'http://{{ HOST_IP }}:{{DISK_GB}}'}]\n"
-        "      secret_env: [{key: B, secret: b}]\n"
-        "    web: {image: b, derived_env: []}\n"
+        "    web: {image: b}\n"
         "  hooks: {post_install: [a]}"
     )
     assert it.unsupported() == (
         "containers.db.image_signature",
         "containers.db.pull_policy",
-        "containers.db.secret_env",
-        "containers.db.derived_env",
         "hooks",
     )
     assert app("  container: {image: a}\n  hooks: {post_install: []}").unsupported() == ()

@@ -49,6 +49,8 @@ app: {id: a, name: {}, container: {image: a}} ¦ 1:14 ¦ this is a mapping, wher
 app: {id: a, nme: A, container: {image: a}} ¦ 1:14 ¦ there is no key `nme` ¦ did you mean `name`?
 install: {app: a, version: ">=1"} ¦ 1:19 ¦ `version` is not available in this version ¦ remove
 install: a ¦ 1:10 ¦ must be a mapping ¦
+install: {app: a, parameters: {a: 1}} ¦ 1:32 ¦ `a` is not the name of a parameter ¦ ADMIN_EMAIL
+install: {app: a, parameters: {A: []}} ¦ 1:32 ¦ this is a list, where one text ¦
 install: {app: a, suspend: yes} ¦ 1:28 ¦ `yes` is not clear: write true or false ¦ write true
 install: {app: a, suspend: "true"} ¦ 1:28 ¦ "true" is text because of its quotes ¦ drop the quotes
 install: {app: a, suspend: True} ¦ 1:28 ¦ is not written so ¦ write true
@@ -60,7 +62,29 @@ suspend: {} ¦ 1:1 ¦ the key `app` is missing ¦
 IN_THE_APP = rows(
     ONE,
     """
-  parameters: [] ¦ 6:3 ¦ `parameters` is not available in this version ¦ remove
+  connections: [] ¦ 6:3 ¦ `connections` is not available in this version ¦ remove
+  parameters: [{name: a}] ¦ 6:23 ¦ `a` is not the name of a parameter ¦ ADMIN_EMAIL
+  parameters: [{name: A, type: string}] ¦ 6:32 ¦ is not one of text, random ¦ write text
+  parameters: [{name: A, type: number, default: x}] ¦ 6:49 ¦ `x` is not a number ¦ 8
+  parameters: [{name: A, type: select}] ¦ 6:16 ¦ needs `options` ¦ words to choose from
+  parameters: [{name: A, options: [b]}] ¦ 6:26 ¦ type text has no `options` ¦ select
+  parameters: [{name: A, type: select, options: [b], default: c}] ¦ 6:63 ¦ `c` is not one of b ¦ choose
+  parameters: [{name: A}, {name: A}] ¦ 6:34 ¦ the name `A` is given twice ¦ remove one
+  generated_secrets: [{name: a b}] ¦ 6:30 ¦ `a b` is not the name of a secret ¦ db-password
+  generated_secrets: [{name: a, kind: hex}] ¦ 6:39 ¦ is not one of hex16 ¦ write hex32
+  generated_secrets: [{name: a}, {name: a}] ¦ 6:41 ¦ the name `a` is given twice ¦ remove one
+  files: [{path: /etc/a, content: x}] ¦ 6:18 ¦ lies in no volume ¦ mount a volume
+  files: [{path: a, content: x}] ¦ 6:18 ¦ `a` is not an absolute path ¦
+  files: [{path: /a}] ¦ 6:11 ¦ the key `content` is missing ¦
+  files: [{path: /v/a, content: BIG}]⏎  volumes: [{name: v, target: /v}] ¦ 6:33 ¦ 262144 are the most ¦
+  files: [{path: /v/a, content: x}]⏎  volumes: [{name: v, target: /v, options: [ro]}] ¦ 6:18 ¦ lies in no volume that can be written ¦ not with `ro`
+  files: [{path: /v/a, content: x}, {path: /v/a, content: x}]⏎  volumes: [{name: v, target: /v}] ¦ 6:44 ¦ `/v/a` is given twice ¦ remove one
+  files: [{path: /v/a, content: "{{ secrets.x }}"}]⏎  volumes: [{name: v, target: /v}] ¦ 6:33 ¦ no secret `x` ¦ generated_secrets
+  files: [{path: /v/a, content: "{{ x }}"}]⏎  volumes: [{name: v, target: /v}] ¦ 6:33 ¦ no template `{{x}}` ¦ known are
+  environment: {A: "{{ parameters.B }}"} ¦ 6:20 ¦ this app declares no parameter `B` ¦ app.parameters
+  environment: {A: "{{ dependencies.db.host }}"} ¦ 6:20 ¦ this app declares no dependency `db` ¦ app.dependencies
+  environment: {A: "{{ secrets.key }}"}⏎  generated_secrets: [{name: kex}] ¦ 6:20 ¦ no secret `key` ¦ did you mean `kex`?
+  environment: {A: "{{ secrets.k.hash }}"}⏎  generated_secrets: [{name: k}] ¦ 6:20 ¦ has no hash: it is of kind hex32 ¦ bcrypt
   imagee: a ¦ 6:3 ¦ there is no key `imagee` ¦
   image: a ¦ 6:3 ¦ there is no key `image` here ¦ move it under `container`
   colour: red ¦ 6:3 ¦ there is no key `colour` here ¦
@@ -140,7 +164,6 @@ IN_THE_APP = rows(
   environment: {A B: x} ¦ 6:17 ¦ `A B` is not the name of a variable ¦ DATABASE_URL
   environment: {A: } ¦ 6:17 ¦ the variable `A` has no value ¦ ""
   environment: {A: [1]} ¦ 6:17 ¦ the value of `A` must be one text ¦
-  environment: {A: "{{HOST_IP}}"} ¦ 6:20 ¦ this version does not fill in templates here ¦ itself
   environment: {A: "\\0"} ¦ 6:20 ¦ has a NUL character ¦
   environment: A=1 ¦ 6:16 ¦ must be a mapping, or a list of `KEY=value` ¦
   health_check: {endpoint: "80"} ¦ 6:3 ¦ the key `type` is missing ¦
@@ -174,6 +197,7 @@ IN_THE_APP = rows(
   containers: {web: {image: a}} ¦ 6:3 ¦ either `container` or `containers`, not both ¦ move all
 """.replace("LONG", "a" * 300)
     .replace("PROSE", "a" * 10_001)
+    .replace("BIG", "a" * 262_145)
     .replace("DEEP", "[" * 20 + "]" * 20)
     .replace("MANY", "[a,a],[a,a]," * 200),
 )
@@ -228,8 +252,10 @@ IN_THE_CONTAINER = rows(
     tmpfs: [/a, /a] ¦ 6:17 ¦ two things are mounted at `/a` ¦ another
     tmpfs: /a ¦ 6:12 ¦ must be a list ¦
     derived_env: [{key: A, template: "{{HOST_PI}}"}] ¦ 6:38 ¦ no template `{{HOST_PI}}` ¦ did you mean `HOST_IP`?
-    derived_env: [{key: A, template: "{{HOST_IP"}] ¦ 6:38 ¦ is not closed ¦ {{HOST_IP}}
-    derived_env: [{key: A, template: "HOST_IP}}"}] ¦ 6:38 ¦ closed without being opened ¦ {{HOST_IP}}
+    derived_env: [{key: A, template: "{{HOST_IP"}] ¦ 6:38 ¦ is not closed ¦ {{ HOST_IP }}
+    derived_env: [{key: A, template: "HOST_IP}}"}] ¦ 6:38 ¦ closed without being opened ¦ {{ HOST_IP }}
+    secret_env: [{key: A, secret: b}] ¦ 6:35 ¦ this app declares no secret `b` ¦ generated_secrets
+    command: [run, "{{ secrets.k }}"]⏎  generated_secrets: [{name: k}] ¦ 6:20 ¦ seen by all in the list of processes ¦ variable
     secret_env: [{key: A}] ¦ 6:18 ¦ the key `secret` is missing ¦
     secret_env: [{key: A, secret: a}, {key: A, secret: b}] ¦ 6:45 ¦ `A` is given twice ¦
     depends_on: [main] ¦ 6:5 ¦ cannot wait for itself ¦ remove

@@ -24,10 +24,11 @@ from builders import (
 from reconciler.core.planner import plan, still_wanted
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Reason
-from reconciler.model.desired import Restart, StartCondition
+from reconciler.model.desired import FileSpec, Restart, StartCondition
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
+from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
 
 WEB = app("web")
 DB = app("db")
@@ -49,6 +50,19 @@ JOB = app(
     container("job", "migrate", restart=Restart.NO),
 )
 EXITED = ContainerState.EXITED
+WITH_SECRET = app(
+    "web",
+    replace(
+        container("web"),
+        files=(FileSpec("/data", "a", ("x", SecretRef("web", "key"))),),
+        secrets=("key",),
+    ),
+    secrets=(SecretSpec("web", "key", SecretKind.HEX32),),
+)
+
+
+def seen_with_secret(**changes):
+    return replace(seen(WITH_SECRET, **changes), secrets=("key",))
 
 
 @dataclass
@@ -613,6 +627,64 @@ CASES = [
             evidence=Evidence(free_bytes=0),
         ),
         [("web", "start", "NotRunning")],
+    ),
+    # secrets and files
+    Case(
+        "secrets are made before the container, and files written before its start",
+        situation(desired(WITH_SECRET)),
+        [("web", "install", "NotInstalled")],
+        steps={
+            "web": [
+                "PrepareImage main",
+                "EnsureNetwork",
+                "EnsureVolume",
+                "EnsureSecret",
+                "CreateContainer main",
+                f"WriteFiles {WITH_SECRET.containers[0].container_name}",
+                f"StartContainer {WITH_SECRET.containers[0].container_name}",
+            ],
+        },
+    ),
+    Case(
+        "files are written again before another start",
+        situation(
+            desired(WITH_SECRET),
+            observed(seen_with_secret(state=EXITED, exit_code=1)),
+            evidence=Evidence(secrets=frozenset({("web", "key")})),
+        ),
+        [("web", "start", "NotRunning")],
+        steps={"web": ["WriteFiles id-web-main", "StartContainer id-web-main"]},
+    ),
+    Case(
+        "data that was made with a secret does not get another one",
+        situation(
+            desired(WITH_SECRET),
+            observed(replace(seen_with_secret(), digest="1-old")),
+            evidence=Evidence(secrets=frozenset({("web", "other"), ("db", "key")})),
+        ),
+        [("web", "hold", "SecretLost")],
+    ),
+    Case(
+        "a kept secret holds nothing",
+        situation(
+            desired(WITH_SECRET),
+            observed(replace(seen_with_secret(), digest="1-old")),
+            evidence=Evidence(secrets=frozenset({("web", "key")})),
+        ),
+        [("web", "update", "DigestChanged")],
+    ),
+    Case(
+        "a lost secret stops nothing that runs",
+        situation(desired(WITH_SECRET), observed(seen_with_secret())),
+        [("web", "keep", "InSync")],
+    ),
+    Case(
+        "a lost secret that is not asked for any more holds nothing",
+        situation(
+            desired(replace(WITH_SECRET, secrets=())),
+            observed(replace(seen_with_secret(), digest="1-old")),
+        ),
+        [("web", "update", "DigestChanged")],
     ),
     # patience
     Case(

@@ -21,6 +21,7 @@ OWN = {
     "events": {"app", "follow", "tail"},
     "doctor": set(),
     "schema": set(),
+    "secret": {"app", "name"},
 }
 METRICS = {
     "archipelago_app_health": ("gauge", ("app", "state")),

@@ -11,6 +11,7 @@ from simulation import ManualClock
 from reconciler.core.resolve import Platform, resolve
 from reconciler.model.desired import (
     DeviceSpec,
+    FileSpec,
     MountKind,
     NetworkPolicy,
     PullPolicy,
@@ -21,6 +22,7 @@ from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
 from reconciler.model.origin import Origin, Problem
+from reconciler.model.secret import SecretRef
 from reconciler.model.snapshot import BuildContext, Snapshot
 from reconciler.sources.directory import DirectorySource
 
@@ -35,9 +37,10 @@ def document(app, *, file=None, line=1, **more):
     return Document(AppManifest.model_validate(manifest), Origin(file or f"{app}.yml", line, 1))
 
 
-def install(app, *, file=None, suspend=False):
-    made = InstallManifest.model_validate({"app": app, "suspend": suspend})
-    return Document(made, Origin(file or f"{app}.install.yml", 1, 1))
+def install(app, *, file=None, places=None, **more):
+    made = InstallManifest.model_validate({"app": app, **more})
+    origin = Origin(file or f"{app}.install.yml", 1, 1)
+    return Document(made, origin, places=places or {})
 
 
 def suspend(app):
@@ -372,6 +375,82 @@ def test_what_a_container_gets_of_the_machine_is_sorted_and_complete():
     assert main.extra_hosts == (("a", "10.0.0.1"), ("b", "10.0.0.2"))
     assert (main.dns, main.shm_size) == (("10.0.0.9", "10.0.0.8"), 1 << 20)
     assert (main.privileged, main.seccomp_profile) == (True, "unconfined")
+
+
+# Answers, secrets and files
+
+ASKING = {
+    "parameters": [{"name": "TITLE", "required": True}, {"name": "PASS", "type": "random"}],
+    "generated_secrets": [{"name": "key"}],
+    "volumes": [{"name": "data", "target": "/data"}, {"name": "deep", "target": "/data/deep"}],
+    "files": [
+        {"path": "/data/deep/b", "content": "{{ secrets.key }}"},
+        {"path": "/data/a", "content": "{{ HOST_IP }}", "overwrite": False},
+    ],
+    "container": {
+        "image": IMAGE,
+        "command": ["run", "{{ parameters.TITLE }}"],
+        "environment": {"B": "{{ parameters.PASS }}", "A": "{{ app.host }}"},
+        "derived_env": [{"key": "C", "template": "{{HOST_IP}}"}],
+        "secret_env": [{"key": "D", "secret": "key"}],
+    },
+}
+
+
+def answered_with(**parameters):
+    places = {name: Origin("box.yml", 4, 7) for name in parameters}
+    wanted = install("web", parameters=parameters, places=places)
+    catalogue = holding(document("web", **ASKING))
+    return resolved(holding(wanted), catalogue, facts={"HOST_IP": "10.0.0.1"})
+
+
+def test_answers_secrets_and_files_are_in_the_spec():
+    web = answered_with(TITLE="Ada").apps["web"]
+    (main,) = web.containers
+    assert main.command == ("run", "Ada")
+    assert main.environment == (("A", "web"), ("C", "10.0.0.1"))
+    assert main.secret_environment == (
+        ("B", (SecretRef("web", "parameter-pass"),)),
+        ("D", (SecretRef("web", "key"),)),
+    )
+    assert main.files == (
+        FileSpec("/data", "a", ("10.0.0.1",), overwrite=False),
+        FileSpec("/data/deep", "b", (SecretRef("web", "key"),)),
+    )
+    assert main.secrets == ("key", "parameter-pass")
+    assert [s.name for s in web.secrets] == ["key", "parameter-pass"]
+
+
+def test_a_wrong_answer_is_told_where_it_was_given():
+    found = answered_with(TITLE="two\nlines").broken["web"]
+    assert str(found.origin) == "box.yml:4:7"
+    assert "the parameter `TITLE`" in found.message
+
+
+def test_a_missing_answer_is_told_where_it_should_be():
+    found = answered_with().broken["web"]
+    assert str(found.origin) == "web.install.yml:1:1"
+    assert "`TITLE` has no value" in found.message
+
+
+def test_another_answer_is_another_digest_and_another_order_is_not():
+    one, two = (answered_with(TITLE=t).apps["web"].digest for t in ("one", "two"))
+    assert one != two
+    assert one == answered_with(TITLE="one").apps["web"].digest
+
+
+def test_a_file_belongs_to_the_container_whose_volume_is_nearest():
+    web = spec(
+        containers={
+            "web": {"image": IMAGE, "volumes": [{"name": "data", "target": "/data"}]},
+            "db": {"image": IMAGE, "volumes": [{"name": "db", "target": "/data/db"}]},
+        },
+        files=[{"path": "/data/db/a", "content": "x"}, {"path": "/data/b", "content": "y"}],
+    )
+    assert {c.name: [f.path for f in c.files] for c in web.containers} == {
+        "web": ["b"],
+        "db": ["a"],
+    }
 
 
 # Builds

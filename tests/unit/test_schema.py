@@ -58,6 +58,18 @@ GOOD = {
     "shared memory": container(shm_size="1Gi"),
     "privileged": container(security={"privileged": True, "seccomp_profile": "unconfined"}),
     "room": app(resources={"disk_limit": "10Gi"}),
+    "parameters": app(
+        parameters=[
+            {"name": "A", "type": "select", "options": ["x"], "default": "x", "label": "A"},
+            {"name": "B", "type": "number", "default": 5, "required": True, "description": "b"},
+        ],
+    ),
+    "secrets": app(generated_secrets=[{"name": "a"}, {"name": "b", "kind": "bcrypt"}]),
+    "files": app(
+        volumes=[{"name": "v", "target": "/v"}],
+        files=[{"path": "/v/a", "content": "x", "overwrite": False}],
+    ),
+    "install with parameters": {"install": {"app": "a", "parameters": {"A": 1, "B": "x"}}},
     "install": {"install": {"app": "a", "suspend": True}},
     "suspend": {"suspend": {"app": "a"}},
     "an extension at the root": {"suspend": {"app": "a"}, "x-note": 1},
@@ -83,7 +95,12 @@ BAD = {
     "no image": app(container={"command": "x"}),
     "image and build": container(build="web"),
     "an unknown key": app(colour="red"),
-    "a key that is not available yet": app(parameters=[]),
+    "a key that is not available yet": app(connections=[]),
+    "a parameter without a name": app(parameters=[{"type": "text"}]),
+    "a parameter of no type": app(parameters=[{"name": "A", "type": "colour"}]),
+    "a secret of no kind": app(generated_secrets=[{"name": "a", "kind": "long"}]),
+    "a file without content": app(files=[{"path": "/a"}]),
+    "install with a list": {"install": {"app": "a", "parameters": []}},
     "a key without value": app(version=None),
     "a port beyond the last": app(ports=[{"host": 70000, "container": 1}]),
     "a port as quoted text": app(ports=[{"host": "80", "container": 1}]),
@@ -158,4 +175,4 @@ def test_every_example_of_the_manual_is_right(example):
 
 
 def test_the_manual_has_examples():
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 7

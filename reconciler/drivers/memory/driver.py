@@ -80,6 +80,9 @@ class MemoryDriver:
             if box is not None and box.state is not ContainerState.BROKEN:
                 return
             self._check_parts(container)
+            secret = {
+                key: self.world.secrets.reveal(text) for key, text in container.secret_environment
+            }
             image_id = self.world.images[container.image]
             self.world.boxes[name] = Box(
                 self.world.next_id(name),
@@ -88,7 +91,20 @@ class MemoryDriver:
                 container,
                 image_id,
                 self.world.clock.now(),
+                secret_environment=secret,
             )
+
+    def write_files(self, ref: str, container: ContainerSpec) -> None:
+        """Have its files in its volumes."""
+        with self._verb("write_files", ref):
+            box = self._mine(ref)
+            if box is None:
+                raise DriverConflict(f"cannot write the files of {ref}: it is gone")
+            volumes = {m.target: m.source for m in container.mounts}
+            for file in container.files:
+                place = (volumes.get(file.mount, file.mount), file.path)
+                if file.overwrite or place not in self.world.files:
+                    self.world.files[place] = self.world.secrets.reveal(file.content)
 
     def start(self, ref: str) -> None:
         """Have it running."""

@@ -50,6 +50,7 @@ class Box:
     finished_at: datetime | None = None
     ends: tuple[float, int] | None = None  # (monotonic moment, exit code)
     lines: list[str] = field(default_factory=list[str])
+    secret_environment: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def path(self) -> str:
@@ -90,6 +91,7 @@ class Box:
             finished_at=self.finished_at,
             networks=network,
             requires=spec.requires,
+            secrets=spec.secrets,
             source=spec.source,
             stop_grace_period=spec.stop_grace_period,
         )

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+from reconciler.drivers.memory.secrets import MemorySecrets
 from reconciler.drivers.memory.things import Answer, Behaviour, Box, Owned
 from reconciler.drivers.memory.waking import Call, Moment, Waking
 from reconciler.errors import DriverRejected, DriverUnavailable
@@ -28,6 +29,8 @@ class World:
         self.boxes: dict[str, Box] = {}  # by name
         self.networks: dict[str, Owned] = {}
         self.volumes: dict[str, Owned] = {}
+        self.files: dict[tuple[str, str], str] = {}  # by volume and path
+        self.secrets = MemorySecrets()
         self.images: dict[str, str] = {}  # reference to id
         self.pullable: dict[str, str] = {}
         self.calls: list[Call] = []

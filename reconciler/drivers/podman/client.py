@@ -36,7 +36,8 @@ class Request:
     """
     One request. `kind` is its bounded name in metrics, `what` completes "cannot …".
 
-    `expected` lists statuses of 400 and above that the caller wants to judge itself.
+    `raw` is a body that is an archive. `expected` lists statuses of 400 and above that the caller
+    wants to judge itself.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Request:
     path: str
     params: Mapping[str, str] | None = None
     body: Mapping[str, object] | None = None
+    raw: bytes | None = None
     timeout: float = 10.0
     expected: frozenset[int] = frozenset()
 
@@ -107,8 +109,8 @@ class Client:
         raise refusal(what, stream.status, text)
 
     def _ask(self, request: Request) -> _Answer:
-        if request.method == "GET":
-            return self._look(request)
+        if request.method in {"GET", "HEAD", "PUT"}:
+            return self._plainly(request)
         session = self._session()
         options: dict[str, object] = {"params": request.params, "timeout": request.timeout}
         if request.method == "DELETE":
@@ -119,10 +121,17 @@ class Client:
             done = session.post(request.path, data=body, **options)
         return _Answer(done.status_code, done.content)
 
-    def _look(self, request: Request) -> _Answer:
-        params = dict(request.params or {})
-        path = request.path.removeprefix("/")
-        ask = Ask("GET", path, params, deadline=request.timeout)
+    def _plainly(self, request: Request) -> _Answer:
+        """Ask with the standard library alone: what looks, and what brings an archive."""
+        ask = Ask(
+            request.method,
+            request.path.removeprefix("/"),
+            dict(request.params or {}),
+            request.raw,
+            {} if request.raw is None else {"Content-Type": "application/x-tar"},
+            deadline=request.timeout,
+            patience=request.timeout,
+        )
         stream = Stream(self._socket_path, _PREFIX, ask)
         return _Answer(stream.status, b"".join(stream.pieces()))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from reconciler.drivers.podman import create_request, devices, host, host_paths
+from reconciler.drivers.podman import create_request, devices, filling, host, host_paths
 from reconciler.drivers.podman.client import Client, Request
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.lookup import Lookup, exactly
@@ -24,6 +24,7 @@ from reconciler.errors import (
 )
 from reconciler.model.desired import ContainerSpec, NetworkPolicy
 from reconciler.model.observed import ContainerState
+from reconciler.ports import Secrets
 
 _PORT_TAKEN = re.compile(r"address already in use|port is already allocated", re.IGNORECASE)
 # The last is what remains when the service was killed between the runtime's create and its start;
@@ -46,12 +47,14 @@ class Containers:
         instance: str,
         data_dir: Path,
         warn: Callable[[str], None],
+        secrets: Secrets,
     ) -> None:
         self._client = client
         self._lookup = lookup
         self._instance = instance
         self._data_dir = data_dir
         self._warn = warn
+        self._secrets = secrets
 
     def create(self, container: ContainerSpec) -> None:
         """Have it; replaces a half-made one, refuses one that is not ours."""
@@ -61,16 +64,16 @@ class Containers:
             if present.container.state is not ContainerState.BROKEN:
                 return
             self._delete(present.ref, name)
-        here = devices.present(container)
+        here = filling.revealed(devices.present(container), self._secrets)
         body = create_request.create_request(here, self._instance, host.base_ulimits())
         host_paths.prepare(container, self._data_dir)
         try:
-            self._post_create(container, body)
+            self._post_create(here, body)
         except DriverRejected as error:
             if "already in use" not in str(error):
                 raise
             self._make_room(name, error)
-            self._post_create(container, body)
+            self._post_create(here, body)
 
     def start(self, ref: str) -> Listed:
         """Have it running; returns what was started. One that cannot be started is removed."""

@@ -74,6 +74,7 @@ def container_labels(container: ContainerSpec, instance: str) -> dict[str, str]:
         labels.DIGEST: container.digest,
         labels.REQUIRES: ",".join(container.requires),
         labels.SOURCE: container.source,
+        **({labels.SECRETS: ",".join(container.secrets)} if container.secrets else {}),
         labels.STOP_GRACE_PERIOD: f"{container.stop_grace_period:g}",
     }
 

@@ -10,6 +10,7 @@ from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, ObserveCall
 from reconciler.drivers.podman.containers import Containers
 from reconciler.drivers.podman.events import Events
+from reconciler.drivers.podman.files import Files
 from reconciler.drivers.podman.images import Deadlines, Images
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.liveness import Liveness
@@ -20,7 +21,7 @@ from reconciler.errors import DriverConflict
 from reconciler.model.desired import ContainerSpec, HealthCheck, NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
-from reconciler.ports import Subscription, Wake
+from reconciler.ports import Secrets, Subscription, Wake
 
 
 def _ignore_call(kind: str, seconds: float, ok: bool) -> None:
@@ -61,6 +62,7 @@ class PodmanDriver:
         instance: str,
         socket_path: Path,
         *,
+        secrets: Secrets,
         settings: Settings | None = None,
         hooks: Hooks | None = None,
     ) -> None:
@@ -73,8 +75,9 @@ class PodmanDriver:
         self._images = Images(self._client, instance, settings.deadlines)
         self._lookup = Lookup(self._client, instance, self._liveness)
         self._containers = Containers(
-            self._client, self._lookup, instance, settings.data_dir, hooks.warn
+            self._client, self._lookup, instance, settings.data_dir, hooks.warn, secrets
         )
+        self._files = Files(self._client, self._lookup, secrets)
         self._prober = Prober(self._client, self._liveness)
         self._lock = threading.Lock()
         self._subscribed: list[_Subscribed] = []
@@ -108,6 +111,10 @@ class PodmanDriver:
     def create(self, container: ContainerSpec) -> None:
         """Have the container, not started."""
         self._containers.create(container)
+
+    def write_files(self, ref: str, container: ContainerSpec) -> None:
+        """Have its files in its volumes."""
+        self._files.write(ref, container)
 
     def start(self, ref: str) -> None:
         """Have it running."""

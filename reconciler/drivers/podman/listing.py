@@ -55,6 +55,7 @@ def parse_item(item: Json) -> Listed:
         finished_at=finished_at if ended else None,
         networks=tuple(sorted(item.get("Networks") or ())),
         requires=tuple(part for part in marks.get(labels.REQUIRES, "").split(",") if part),
+        secrets=tuple(part for part in marks.get(labels.SECRETS, "").split(",") if part),
         source=marks.get(labels.SOURCE, ""),
         stop_grace_period=_seconds(marks.get(labels.STOP_GRACE_PERIOD)),
     )

@@ -22,24 +22,30 @@ from reconciler.model.manifest.dependencies import (
     complaints_about_dependencies,
 )
 from reconciler.model.manifest.environment import Environment
+from reconciler.model.manifest.files import FileManifest, complaints_about_files
 from reconciler.model.manifest.health import HealthCheckManifest
 from reconciler.model.manifest.hooks import HooksManifest
 from reconciler.model.manifest.names import AppId, ContainerName, Line, Prose, Version
+from reconciler.model.manifest.parameters import ParameterManifest
 from reconciler.model.manifest.part import Items, MapOf, Part, empty
 from reconciler.model.manifest.placement import APP_LEVEL, Placement
 from reconciler.model.manifest.ports import PortManifest, complaints_about_ports
+from reconciler.model.manifest.secrets import GeneratedSecretManifest
 from reconciler.model.manifest.security import (
     NETWORK_POLICIES,
     AppSecurityManifest,
     ResourcesManifest,
 )
+from reconciler.model.manifest.templates import (
+    Names,
+    Text,
+    complaints_about_asking,
+    complaints_about_templates,
+)
 from reconciler.model.manifest.volumes import VolumeManifest
 
 MOST_CONTAINERS: Final = 64
-_NOT_YET: Final = (
-    "provides connections exports parameters generated_secrets files network devices update "
-    "backup alerts custom"
-)
+_NOT_YET: Final = "provides connections exports network update backup alerts custom"
 
 
 class AppManifest(Part):
@@ -57,6 +63,9 @@ class AppManifest(Part):
     container: ContainerManifest | None = None
     containers: MapOf[ContainerName, ContainerManifest] = Field(default_factory=empty)
     dependencies: Items[DependencyManifest] = ()
+    parameters: Items[ParameterManifest] = ()
+    generated_secrets: Items[GeneratedSecretManifest] = ()
+    files: Items[FileManifest] = ()
     resources: ResourcesManifest = ResourcesManifest()
     security: AppSecurityManifest = AppSecurityManifest()
     ports: Items[PortManifest] = ()
@@ -147,6 +156,9 @@ class AppManifest(Part):
         yield from complaints_about_mounts(containers, placement.path)
         yield from complaints_about_probes(containers, placement.path)
         yield from complaints_about_names(containers, placement.path)
+        yield from complaints_about_files(self.files, containers)
+        yield from complaints_about_asking(self.parameters, self.generated_secrets)
+        yield from complaints_about_templates(self._texts(placement), self._names())
         yield from self._complaints_about_ports(placement, containers)
 
     def _complaints_about_ports(
@@ -169,6 +181,29 @@ class AppManifest(Part):
                 f"`network_policy: {self.network_policy}` and `ports` exclude each other: {why}"
             )
             yield Complaint(ports[0][0][:-1], message, "remove one of both", at_key=True)
+
+    def _texts(self, placement: Placement) -> Iterator[Text]:
+        """Yield every text in which templates are filled in, and the names of secrets."""
+        for name, container in placement.merged().items():
+            for key, value in container.environment.items():
+                yield Text((*placement.path(name, "environment"), key), value)
+            for index, derived in enumerate(container.derived_env):
+                yield Text((*placement.path(name, "derived_env"), index), derived.template)
+            for index, hidden in enumerate(container.secret_env):
+                path = (*placement.path(name, "secret_env"), index, "secret")
+                yield Text(path, f"{{{{ secrets.{hidden.secret} }}}}")
+            for key in ("command", "entrypoint"):
+                for index, word in enumerate(getattr(container, key) or ()):
+                    yield Text((*placement.path(name, key), index), word, public=True)
+        for index, file in enumerate(self.files):
+            yield Text(("files", index, "content"), file.content)
+
+    def _names(self) -> Names:
+        return Names(
+            tuple(parameter.name for parameter in self.parameters),
+            {secret.name: secret.kind for secret in self.generated_secrets},
+            tuple(d.app_id for d in self.dependencies if d.app_id is not None),
+        )
 
     def _placement(self) -> Placement:
         given: dict[str, object] = {

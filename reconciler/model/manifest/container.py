@@ -194,8 +194,6 @@ class ContainerManifest(Part):
         held = {
             "image_signature": self.image_signature is not None,
             "pull_policy": self.pull_policy == "verify-signature",
-            "secret_env": bool(self.secret_env),
-            "derived_env": bool(self.derived_env),
             "security": self.security.apparmor_profile is not None,
         }
         return tuple(key for key, is_used in held.items() if is_used)

@@ -1,6 +1,7 @@
 """One document of a file: what it says, and where it stands."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.model.manifest.app import AppManifest
@@ -22,13 +23,15 @@ class Document:
     A checked document.
 
     `start_line` to `end_line` (both included, from 1) are the lines to cut out of the file to be
-    rid of it: from its `---`, where it has one, to the line before the next document.
+    rid of it: from its `---`, where it has one, to the line before the next document. `places` are
+    those of the parameters in an `install:` document, which can be wrong for the app only.
     """
 
     manifest: Manifest
     origin: Origin
     start_line: int = 1
     end_line: int = 1
+    places: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
 
     @property
     def app(self) -> str:

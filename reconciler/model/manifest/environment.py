@@ -1,4 +1,4 @@
-"""Environment variables: given in place, or to be made from facts of the machine and secrets."""
+"""Environment variables: given in place, or made from facts, parameters and secrets."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,16 +8,15 @@ from typing import Annotated, Final, cast
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from reconciler.model.manifest.complaint import Complaint, did_you_mean, refusal, refusals, shown
-from reconciler.model.manifest.names import VolumeName, matching
+from reconciler.model.manifest.complaint import Complaint, refusal, refusals, shown
+from reconciler.model.manifest.names import matching
 from reconciler.model.manifest.part import MANY, Part, as_mapping
 from reconciler.model.manifest.scalars import read_text
-
-FACTS: Final = ("HOST_IP", "HOST_MDNS", "DISK_GB", "BITCOIN_HOST", "NODE_NOSTR_PUBKEY")
+from reconciler.model.manifest.secrets import SecretName
+from reconciler.model.template import TemplateError, parse_template
 
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 _KEY_HINT: Final = "write for example DATABASE_URL"
-_TEMPLATE: Final = re.compile(r"\{\{([^{}]*)\}\}")
 
 read_key: Final = matching(
     _KEY,
@@ -83,30 +82,22 @@ def _complaint_about(place: str | int, key: str | None, value: object) -> Compla
         return Complaint((place,), message, 'write "" for an empty one', at_key=True)
     if not isinstance(value, str | int | float):
         return Complaint((place,), f"the value of {shown(key)} must be one text")
-    if "{{" in str(value):
-        message = "this version does not fill in templates here"
-        return Complaint((place,), message, "write the value itself")
     if "\0" in str(value):
         return Complaint((place,), f"the value of {shown(key)} has a NUL character")
+    try:
+        parse_template(str(value))
+    except TemplateError as error:
+        return Complaint((place,), str(error), error.hint)
     return None
 
 
 def read_template(value: object) -> str:
-    """Return a text with `{{FACT}}` in it, each of them known."""
+    """Return a text in which every template is one of the closed list."""
     text = read_text(value)
-    for match in _TEMPLATE.finditer(text):
-        name = match[1].strip()
-        if name not in FACTS:
-            raise refusal(
-                f"there is no template {shown('{{' + name + '}}')}",
-                did_you_mean(name, FACTS) or f"the templates are {', '.join(FACTS)}",
-            )
-    rest = _TEMPLATE.sub("", text)
-    if "{{" in rest or "}}" in rest:
-        raise refusal(
-            f"a template in {shown(text)} is not closed, or closed without being opened",
-            "write for example {{HOST_IP}}",
-        )
+    try:
+        parse_template(text)
+    except TemplateError as error:
+        raise refusal(str(error), error.hint) from error
     return text
 
 
@@ -131,7 +122,7 @@ Environment = Annotated[
 
 
 class DerivedVariableManifest(Part):
-    """A variable made from facts of the machine."""
+    """A variable made from a template."""
 
     key: EnvironmentKey
     template: Template
@@ -141,4 +132,4 @@ class SecretVariableManifest(Part):
     """A variable that holds a secret."""
 
     key: EnvironmentKey
-    secret: VolumeName
+    secret: SecretName

@@ -2,17 +2,21 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from reconciler.model.manifest.names import AppId
-from reconciler.model.manifest.part import Part
+from reconciler.model.manifest.parameters import ParameterName, ParameterValue
+from reconciler.model.manifest.part import MapOf, Part, empty
 from reconciler.model.manifest.scalars import Boolean
 
 
 class InstallManifest(Part):
     """Run an app of the catalogue."""
 
-    RESERVED: ClassVar[frozenset[str]] = frozenset({"version", "parameters", "overrides"})
+    RESERVED: ClassVar[frozenset[str]] = frozenset({"version", "overrides"})
 
     app: AppId
+    parameters: MapOf[ParameterName, ParameterValue] = Field(default_factory=empty)
     suspend: Boolean = False
 
 
