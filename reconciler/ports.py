@@ -13,6 +13,7 @@ from reconciler.model.desired import ContainerSpec, HealthCheck, NetworkSpec, Vo
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord, ProbeResult
 from reconciler.model.observed import Observed, ObservedContainer
+from reconciler.model.pin import Pin, PinKey
 from reconciler.model.secret import SecretRef, SecretSpec
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.status import Status
@@ -68,7 +69,13 @@ class Driver(Protocol):
         ...
 
     def prepare_image(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
-        """Have the image on the box, pulled or built; tell `progress` in words meanwhile."""
+        """
+        Have the image on the box, pulled or built; tell `progress` in words meanwhile.
+
+        A container with a `pin` gets that image or DriverRejected, never what the tag means by
+        now. For one without, the registry is asked if its policy wants that, and the answer goes
+        into the ledger.
+        """
         ...
 
     def ensure_network(self, network: NetworkSpec) -> None:
@@ -80,7 +87,11 @@ class Driver(Protocol):
         ...
 
     def create(self, container: ContainerSpec) -> None:
-        """Have the container, not started. A half-made one of that name is replaced."""
+        """
+        Have the container, not started. A half-made one of that name is replaced.
+
+        It is made of the image that its `pin` names, or else the ledger, and says so in labels.
+        """
         ...
 
     def write_files(self, ref: str, container: ContainerSpec) -> None:
@@ -139,6 +150,26 @@ class Secrets(Protocol):
 
     def read(self, ref: SecretRef) -> str:
         """Return the value, or its hash."""
+        ...
+
+
+class Ledger(Protocol):
+    """
+    Remembers what images were taken to mean, by app and container; labels say the same.
+
+    Never raises. What cannot be written is told, and known for as long as this process lives.
+    """
+
+    def pins(self) -> Mapping[PinKey, Pin]:
+        """Return everything that is remembered, by whomever it was written."""
+        ...
+
+    def pin(self, key: PinKey, pin: Pin) -> None:
+        """Remember what a container's image is taken to mean from now on."""
+        ...
+
+    def restore(self, pins: Mapping[PinKey, Pin]) -> None:
+        """Remember these where nothing is remembered of the same reference."""
         ...
 
 

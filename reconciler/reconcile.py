@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from reconciler.core import backoff
+from reconciler.core import backoff, pins
 from reconciler.core.comparison import Comparison
 from reconciler.core.conditions import Reported, app_statuses
 from reconciler.core.planner import compare_all, plan, still_wanted
@@ -20,6 +20,7 @@ from reconciler.model.change import Change, Outcome, Plan
 from reconciler.model.desired import Desired, HealthCheck
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
+from reconciler.model.pin import Pin, PinKey
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.status import PassStatus, Status
 from reconciler.ports import (
@@ -48,6 +49,7 @@ class Parts:
     recorder: Recorder
     clock: Clock
     notices: Callable[[], tuple[str, ...]] = tuple
+    restore_pins: Callable[[Mapping[PinKey, Pin]], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Reconciler:
             situation = self._look(desired)
         except DriverError as error:
             return self._blind(began, desired, error)
+        self._restore_pins(situation)
         made = plan(situation)
         comparisons = compare_all(situation)
         for change in made.changes:
@@ -147,6 +150,12 @@ class Reconciler:
             attempts=memory.attempts,
             prune_limit=self._settings.prune_limit,
         )
+
+    def _restore_pins(self, situation: Situation) -> None:
+        """What only labels remember is written down before anything could remove them."""
+        lost = pins.forgotten(situation.desired, situation.observed, situation.evidence.pins)
+        if lost:
+            self._parts.restore_pins(lost)
 
     def _remember(self, outcomes: tuple[Outcome, ...]) -> None:
         memory = self._memory

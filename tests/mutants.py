@@ -188,7 +188,7 @@ MUTANTS = (
     Mutant(
         "a new revision waits for the failures of the one before",
         "core/planner.py",
-        "if attempts is None or attempts.digest != change.digest or not change.acts:",
+        "if attempts is None or attempts.digest != change.attempt or not change.acts:",
         "if attempts is None or not change.acts:",
         ("unit/test_planner.py",),
     ),
@@ -232,7 +232,7 @@ MUTANTS = (
     Mutant(
         "each new try takes back that a person must act",
         "core/conditions.py",
-        "if often and attempts.digest == change.digest:",
+        "if often and attempts.digest == change.attempt:",
         "if False:",
         ("unit/test_conditions.py",),
     ),

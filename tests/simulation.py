@@ -1,6 +1,6 @@
 """A whole reconciler in one thread, on the memory engine, with a clock that only tests move."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 
@@ -153,11 +153,12 @@ class Diary:
 
 
 class Facts:
-    def __init__(self):
+    def __init__(self, ledger):
         self.evidence = Evidence(free_bytes=2**40)
+        self.ledger = ledger
 
     def gather(self):
-        return self.evidence
+        return replace(self.evidence, pins=self.ledger.pins())
 
 
 class Simulation:
@@ -167,7 +168,8 @@ class Simulation:
         self.clock = ManualClock()
         self.world = World(self.clock)
         self.world.publish(IMAGE, "localhost/test:2", "localhost/test:3")
-        self.folder, self.catalogue, self.facts = Folder(), Folder(), Facts()
+        self.folder, self.catalogue = Folder(), Folder()
+        self.facts = Facts(self.world.ledger)
         self.prune_limit = prune_limit
         self.restart()
 
@@ -187,6 +189,7 @@ class Simulation:
                 probes=DirectProbes(driver, self.clock),
                 recorder=self.diary,
                 clock=self.clock,
+                restore_pins=self.world.ledger.restore,
             ),
             PassSettings(Platform(), prune_limit=self.prune_limit),
         )

@@ -19,7 +19,7 @@ def after(attempts: Attempts, outcome: Outcome) -> Attempts:
 
     A change that was cancelled, or that nobody answered, says nothing about the app.
     """
-    digest = outcome.change.digest
+    digest = outcome.change.attempt
     if attempts.digest != digest:
         attempts = Attempts(digest=digest)
     if outcome.result in {Result.FAILED, Result.CONFLICT}:

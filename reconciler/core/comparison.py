@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from reconciler.core import graph
+from reconciler.core import graph, pins
 from reconciler.core.health import assess
 from reconciler.model.desired import AppSpec, ContainerSpec, Restart, StartCondition
 from reconciler.model.health import Health, HealthState, ProbeRecord
 from reconciler.model.observed import ContainerState, ObservedContainer
 
+_NOTHING: pins.Pins = {}
 _UNUSABLE = frozenset({ContainerState.LOST, ContainerState.BROKEN})
 
 
@@ -19,7 +20,8 @@ class Comparison:
     """
     What differs.
 
-    `current` are containers of the desired digest, by container name; `outdated` are all others;
+    `current` are containers of the desired digest and image, by container name; `outdated` are all
+    others;
     `health` is by container name, of the current ones.
     """
 
@@ -70,6 +72,15 @@ class Comparison:
             for name, health in self.health.items()
             if health.state is HealthState.UNHEALTHY
         )
+
+    def image_changed(self) -> bool:
+        """Whether all that is outdated is an image: what was asked for is the same."""
+        wanted = {c.name: c.digest for c in self.spec.containers}
+        return all(wanted.get(c.container) == c.digest for c in self.outdated)
+
+    def pins(self) -> str:
+        """Return, for telling attempts apart, what its images are pinned to."""
+        return "".join(f"+{c.pin}" for c in self.spec.containers if c.pin)
 
     def failed_jobs(self) -> tuple[ObservedContainer, ...]:
         """Return jobs that ended badly and are not to be started again."""
@@ -127,13 +138,16 @@ def compare(
     networks: frozenset[str],
     probes: Mapping[str, ProbeRecord],
     now: datetime,
+    ledger: pins.Pins = _NOTHING,
 ) -> Comparison:
     """Set one app's containers beside its spec; `networks` are the names of all of ours."""
+    spec = pins.pinned(spec, containers, ledger)
     current: dict[str, ObservedContainer] = {}
     outdated: list[ObservedContainer] = []
     for seen in sorted(containers, key=_best_first):
         wanted = spec.container(seen.container)
-        if wanted and wanted.digest == seen.digest and seen.container not in current:
+        same = wanted and wanted.digest == seen.digest and pins.runs_pinned(wanted, seen)
+        if same and seen.container not in current:
             current[seen.container] = seen
         else:
             outdated.append(seen)

@@ -159,7 +159,7 @@ def _stalled(facts: _Facts, before: AppStatus | None) -> tuple[bool, str, str]:
         return True, str(change.reason), change.message
     attempts = facts.situation.attempts.get(change.app, Attempts())
     often = max(attempts.failures, attempts.starts) >= backoff.LOOPS_AFTER
-    if often and attempts.digest == change.digest:
+    if often and attempts.digest == change.attempt:
         known = before.condition(ConditionType.STALLED) if before else None
         if known and known.status and known.reason in {Reason.FAILED, Reason.CRASH_LOOP}:
             return True, known.reason, known.message
@@ -209,6 +209,7 @@ def _container_status(seen: ObservedContainer, health: HealthState) -> Container
         name=seen.container,
         id=seen.ref,
         image=seen.image,
+        image_digest=seen.image_digest,
         state=seen.state,
         started_at=seen.started_at,
         health=health,

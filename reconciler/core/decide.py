@@ -121,12 +121,13 @@ def _kind(comparison: Comparison) -> tuple[Action, Reason]:
     if comparison.beyond_use():
         return Action.RESTART, Reason.PROCESS_LOST
     names = {c.name for c in comparison.to_create()}
+    changed = Reason.IMAGE_CHANGED if comparison.image_changed() else Reason.DIGEST_CHANGED
     if any(c.container in names for c in comparison.outdated):
-        return Action.UPDATE, Reason.DIGEST_CHANGED
+        return Action.UPDATE, changed
     if not names:
         return Action.START, Reason.NETWORK_MISSING
     if comparison.outdated:
-        return Action.UPDATE, Reason.DIGEST_CHANGED
+        return Action.UPDATE, changed
     if comparison.current:
         return Action.INSTALL, Reason.INCOMPLETE
     return Action.INSTALL, Reason.NOT_INSTALLED
@@ -224,6 +225,9 @@ def _why(comparison: Comparison, reason: Reason) -> str:
     """Say what is wrong with the containers, in words that stay the same while it is."""
     if reason is Reason.DIGEST_CHANGED:
         return f"{', '.join(sorted(c.name for c in comparison.to_create()))} changed"
+    if reason is Reason.IMAGE_CHANGED:
+        names = sorted(c.name for c in comparison.to_create())
+        return f"another image was asked for: {', '.join(names)}"
     if reason is Reason.NETWORK_MISSING:
         return "its network is gone"
     if reason is Reason.PROCESS_LOST:
@@ -254,7 +258,8 @@ def _decision(
     message: str = "",
     look_again_at: datetime | None = None,
 ) -> Decision:
-    change = Change(comparison.spec.id, action, reason, message, comparison.spec.digest)
+    spec = comparison.spec
+    change = Change(spec.id, action, reason, message, spec.digest, pins=comparison.pins())
     return Decision(change, look_again_at)
 
 

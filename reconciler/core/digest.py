@@ -21,6 +21,7 @@ _NOT_COVERED = frozenset(
         "build",
         "digest",
         "container_name",
+        "pin",
         "secrets",
         "source",
         "health",

@@ -10,6 +10,8 @@ Rule 6  Digests decide replacing; the process decides running.
 Rule 7  At rest nothing acts.
 """
 
+from dataclasses import replace
+
 from reconciler.core import backoff, graph
 from reconciler.core.comparison import Comparison, compare
 from reconciler.core.decide import Circumstances, Decision, decide, dependencies
@@ -46,7 +48,14 @@ def compare_all(situation: Situation) -> dict[str, Comparison]:
     containers = by_app(situation.observed)
     networks = frozenset(n.name for n in situation.observed.networks)
     return {
-        app: compare(spec, containers.get(app, ()), networks, situation.probes, situation.now)
+        app: compare(
+            spec,
+            containers.get(app, ()),
+            networks,
+            situation.probes,
+            situation.now,
+            situation.evidence.pins,
+        )
         for app, spec in situation.desired.apps.items()
     }
 
@@ -82,14 +91,14 @@ def _patient(situation: Situation, decision: Decision) -> Decision:
     """Put off what failed, or did not last, the last time it was done."""
     change = decision.change
     attempts = situation.attempts.get(change.app)
-    if attempts is None or attempts.digest != change.digest or not change.acts:
+    if attempts is None or attempts.digest != change.attempt or not change.acts:
         return decision
     starts = any(isinstance(s, StartContainer) for s in change.steps)
     due = backoff.due_at(change.app, attempts, starting=starts)
     if due is None or situation.now >= due:
         return decision
     reason, message = _not_yet(change, attempts)
-    held = Change(change.app, Action.HOLD, reason, message, change.digest)
+    held = replace(change, action=Action.HOLD, reason=reason, message=message, steps=())
     return Decision(held, min(due, decision.look_again_at or due))
 
 

@@ -30,6 +30,7 @@ class Reason(StrEnum):
 
     NOT_INSTALLED = "NotInstalled"
     DIGEST_CHANGED = "DigestChanged"
+    IMAGE_CHANGED = "ImageChanged"
     PREVIOUS_SUPERSEDED = "PreviousSuperseded"
     INCOMPLETE = "Incomplete"
     NOT_RUNNING = "NotRunning"
@@ -148,7 +149,11 @@ Step = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What will be done to one app. KEEP and HOLD have no steps."""
+    """
+    What will be done to one app. KEEP and HOLD have no steps.
+
+    `pins` tells apart what was tried with other images of the same digest.
+    """
 
     app: str
     action: Action
@@ -156,6 +161,12 @@ class Change:
     message: str = ""
     digest: str = ""
     steps: tuple[Step, ...] = ()
+    pins: str = ""
+
+    @property
+    def attempt(self) -> str:
+        """What failures are counted for: another digest, or another image, begins afresh."""
+        return self.digest + self.pins
 
     @property
     def acts(self) -> bool:

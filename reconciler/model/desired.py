@@ -211,6 +211,7 @@ class ContainerSpec:
     health: HealthCheck | None = None
     requires: tuple[str, ...] = ()  # apps; a label, so that removal protection needs no file
     source: str = ""  # the file it came from; a label, not part of the digest
+    pin: str = ""  # the digest that `image` is taken to mean; a label, not part of the digest
 
     @property
     def is_job(self) -> bool:

@@ -1,6 +1,9 @@
 """Facts gathered before deciding, other than what is desired and what runs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.pin import Pin, PinKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,9 +13,10 @@ class Evidence:
 
     `removal_confirmed` names apps whose removal the operator confirmed and that has not expired.
     `free_bytes` is the room left where volumes live; None: could not be measured. `secrets` are
-    those that are kept, by app and name.
+    those that are kept, by app and name; `pins` are what images were taken to mean.
     """
 
     removal_confirmed: frozenset[str] = frozenset()
     free_bytes: int | None = None
     secrets: frozenset[tuple[str, str]] = frozenset()
+    pins: Mapping[PinKey, Pin] = field(default_factory=dict[PinKey, Pin])

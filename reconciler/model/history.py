@@ -7,7 +7,7 @@ from datetime import datetime
 @dataclass(frozen=True, slots=True)
 class Attempts:
     """
-    Failures in a row for one digest of one app.
+    Failures in a row for one digest of one app, and one set of images.
 
     `failures` counts changes that failed; `starts` counts starts since the app was last well for
     its window; `since` is when the last of either happened.

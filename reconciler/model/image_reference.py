@@ -5,7 +5,7 @@ Checked in full before anything is pulled, because the text travels to other pro
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from typing_extensions import override
@@ -14,6 +14,7 @@ from reconciler.errors import ManifestError
 
 HINT: Final = "write for example ghcr.io/owner/app:1.2.3"
 DEFAULT_REGISTRY: Final = "docker.io"
+LOCAL: Final = "localhost"  # with a port it is a registry
 _LONGEST_NAME: Final = 255
 
 _LEGAL: Final = re.compile(r"[A-Za-z0-9._:/@+\-\[\]]")
@@ -64,6 +65,15 @@ class ImageReference:
         repository = f"library/{self.repository}" if lone else self.repository
         tag = self.tag or (None if self.digest else "latest")
         return f"{registry}/{repository}{self._suffix(tag)}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it was made on this box, so that no registry knows it."""
+        return self.registry == LOCAL
+
+    def at(self, digest: str) -> str:
+        """Return the name of exactly that image of the repository, whatever the tag means."""
+        return replace(self, tag=None, digest=digest).canonical
 
     def _suffix(self, tag: str | None) -> str:
         return (f":{tag}" if tag else "") + (f"@{self.digest}" if self.digest else "")

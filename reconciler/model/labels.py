@@ -8,6 +8,8 @@ CONTAINER = PREFIX + "container"
 DIGEST = PREFIX + "digest"
 REQUIRES = PREFIX + "requires"  # comma-separated app ids
 SECRETS = PREFIX + "secrets"  # comma-separated names of secrets that it was given
+IMAGE = PREFIX + "image"  # the reference as the manifest has it
+IMAGE_DIGEST = PREFIX + "image-digest"  # what that was taken to mean
 SOURCE = PREFIX + "source"
 STOP_GRACE_PERIOD = PREFIX + "stop-grace-period"  # seconds
 

@@ -28,8 +28,9 @@ class ObservedContainer:
     """
     One container of ours, from its labels and its process.
 
-    `ref` is what the engine wants to be asked with (its id). `exit_code` and `finished_at` are
-    of the last run; `started_at` is None when it never ran.
+    `ref` is what the engine wants to be asked with (its id). `image` is the reference it was made
+    from, `image_digest` what that was taken to mean (empty: not known). `exit_code` and
+    `finished_at` are of the last run; `started_at` is None when it never ran.
     """
 
     ref: str
@@ -40,6 +41,7 @@ class ObservedContainer:
     state: ContainerState
     image: str = ""
     image_id: str = ""
+    image_digest: str = ""
     pid: int = 0
     exit_code: int | None = None
     created_at: datetime | None = None

@@ -40,6 +40,7 @@ class ContainerStatus:
     health: HealthState
     exit_code: int | None = None
     pid: int = 0
+    image_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ OTHER = {
     "health": (CHECK, False),
     "requires": (("db",), True),
     "source": ("elsewhere.yml", False),
+    "pin": ("sha256:" + "1" * 64, False),
 }
 
 

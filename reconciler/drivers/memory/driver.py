@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from reconciler.drivers.memory.things import Box, Owned
 from reconciler.drivers.memory.world import World
@@ -14,12 +15,14 @@ from reconciler.model.desired import (
     VolumeSpec,
 )
 from reconciler.model.health import ProbeResult
+from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.observed import (
     ContainerState,
     Observed,
     ObservedContainer,
     ObservedNetwork,
 )
+from reconciler.model.pin import Pin
 from reconciler.ports import Clock, Subscription, Wake
 
 _ENDED = {ContainerState.CREATED, ContainerState.EXITED, ContainerState.LOST}
@@ -70,6 +73,7 @@ class MemoryDriver:
     def create(self, container: ContainerSpec) -> None:
         """Have the container, not started; replaces a half-made one."""
         name = container.container_name
+        container = self._chosen(container)
         with self._verb("create", name):
             box = self.world.boxes.get(name)
             if box is not None and box.instance != self.instance:
@@ -83,7 +87,7 @@ class MemoryDriver:
             secret = {
                 key: self.world.secrets.reveal(text) for key, text in container.secret_environment
             }
-            image_id = self.world.images[container.image]
+            image_id = self.world.images[_image_to_run(container)]
             self.world.boxes[name] = Box(
                 self.world.next_id(name),
                 name,
@@ -209,7 +213,7 @@ class MemoryDriver:
 
     def _check_parts(self, container: ContainerSpec) -> None:
         name = container.container_name
-        if container.image not in self.world.images:
+        if _image_to_run(container) not in self.world.images:
             raise DriverRejected(
                 f"cannot create {name}: the image {container.image} is not here; pull it first",
             )
@@ -217,18 +221,35 @@ class MemoryDriver:
             raise DriverConflict(f"cannot create {name}: network {container.network} is gone")
 
     def _pull(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
-        image, policy = container.image, container.pull_policy
-        present = image in self.world.images
-        if present and policy is not PullPolicy.ALWAYS:
-            return
-        if policy is PullPolicy.NEVER:
-            raise DriverRejected(
-                f"cannot use the image {image}: it is not here and its pull policy is never",
-            )
-        progress(f"pulling {image}")
-        if image not in self.world.pullable:
-            raise DriverRejected(f"cannot pull {image}: there is no such image")
-        self.world.images[image] = self.world.pullable[image]
+        reference = parse_image_reference(container.image)
+        world, policy = self.world, container.pull_policy
+        certain = container.pin or reference.digest or ""
+        name = reference.at(certain) if certain else container.image
+        always = policy is PullPolicy.ALWAYS and not container.pin
+        if name not in world.images or always:
+            if policy is PullPolicy.NEVER:
+                raise DriverRejected(
+                    f"cannot use the image {name}: it is not here and its pull policy is never",
+                )
+            progress(f"pulling {container.image}")
+            if name not in world.pullable:
+                asks = f"; `archipelago update {container.app}` asks anew" if container.pin else ""
+                raise DriverRejected(f"cannot pull {name}: there is no such image{asks}")
+            world.images[name] = world.pullable[name]
+        if not certain and not reference.is_local:
+            digest = f"sha256:{world.images[name]}"
+            world.images[reference.at(digest)] = world.images[name]
+            world.ledger.pin((container.app, container.name), Pin(container.image, digest))
+
+    def _chosen(self, container: ContainerSpec) -> ContainerSpec:
+        """Return the container with the image that it is to be made of."""
+        reference = parse_image_reference(container.image)
+        if reference.is_local:
+            return container
+        known = self.world.ledger.pins().get((container.app, container.name))
+        if not container.pin and known is not None and known.image == container.image:
+            return replace(container, pin=known.digest)
+        return replace(container, pin=container.pin or reference.digest or "")
 
     def _build(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
         build = container.build
@@ -239,3 +260,9 @@ class MemoryDriver:
         if trouble is not None:
             raise DriverRejected(f"cannot build {container.image}: {trouble}")
         self.world.images[container.image] = build.content
+
+
+def _image_to_run(container: ContainerSpec) -> str:
+    if not container.pin:
+        return container.image
+    return parse_image_reference(container.image).at(container.pin)

@@ -84,6 +84,7 @@ class Box:
             state=self.state,
             image=spec.image,
             image_id=self.image_id,
+            image_digest=spec.pin,
             pid=self.pid,
             exit_code=self.exit_code,
             created_at=self.created_at,

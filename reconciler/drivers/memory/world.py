@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+from reconciler.drivers.memory.ledger import MemoryLedger
 from reconciler.drivers.memory.secrets import MemorySecrets
 from reconciler.drivers.memory.things import Answer, Behaviour, Box, Owned
 from reconciler.drivers.memory.waking import Call, Moment, Waking
 from reconciler.errors import DriverRejected, DriverUnavailable
+from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.observed import ContainerState
 from reconciler.ports import Clock, Wake
 
@@ -33,6 +35,8 @@ class World:
         self.secrets = MemorySecrets()
         self.images: dict[str, str] = {}  # reference to id
         self.pullable: dict[str, str] = {}
+        self.digests: dict[str, str] = {}  # reference to what a registry says it means
+        self.ledger = MemoryLedger()
         self.calls: list[Call] = []
         self.available = True
         self.hook: Callable[[Moment], None] | None = None
@@ -51,13 +55,20 @@ class World:
         """Let images be pulled; another `version` is another image behind the same name."""
         with self.lock:
             for reference in references:
-                self.pullable[reference] = _id(f"image {reference} {version}")
+                found = _id(f"image {reference} {version}")
+                digest = f"sha256:{found}"
+                self.pullable[reference] = found
+                self.pullable[parse_image_reference(reference).at(digest)] = found
+                self.digests[reference] = digest
 
     def unpublish(self, *references: str) -> None:
-        """Let images not be pulled any more; what is on the box stays."""
+        """Let images not be pulled any more, by no digest; what is on the box stays."""
         with self.lock:
             for reference in references:
-                self.pullable.pop(reference, None)
+                exactly = parse_image_reference(reference).at("sha256:")
+                for name in [n for n in self.pullable if n == reference or n.startswith(exactly)]:
+                    del self.pullable[name]
+                self.digests.pop(reference, None)
 
     def exits(
         self,

@@ -19,6 +19,7 @@ from reconciler.model.desired import (
     Resources,
     UlimitSpec,
 )
+from reconciler.model.image_reference import parse_image_reference
 
 Body = dict[str, object]
 
@@ -44,7 +45,7 @@ def create_request(
     """
     body: Body = {
         "name": container.container_name,
-        "image": container.image,
+        "image": image_to_run(container),
         "labels": container_labels(container, instance),
         "env": dict(container.environment),
         "cap_drop": [] if container.privileged else ["ALL"],
@@ -64,6 +65,20 @@ def create_request(
     return body | _kernel(container, base_ulimits)
 
 
+def _pin(container: ContainerSpec) -> dict[str, str]:
+    """Podman's list shows the name that it was made of, and that is no longer the manifest's."""
+    if not container.pin:
+        return {}
+    return {labels.IMAGE: container.image, labels.IMAGE_DIGEST: container.pin}
+
+
+def image_to_run(container: ContainerSpec) -> str:
+    """Return the name of exactly the image that the container is pinned to, if it is."""
+    if not container.pin:
+        return container.image
+    return parse_image_reference(container.image).at(container.pin)
+
+
 def container_labels(container: ContainerSpec, instance: str) -> dict[str, str]:
     """Return everything that a new reconciler needs to know about this container."""
     return {
@@ -74,6 +89,7 @@ def container_labels(container: ContainerSpec, instance: str) -> dict[str, str]:
         labels.DIGEST: container.digest,
         labels.REQUIRES: ",".join(container.requires),
         labels.SOURCE: container.source,
+        **_pin(container),
         **({labels.SECRETS: ",".join(container.secrets)} if container.secrets else {}),
         labels.STOP_GRACE_PERIOD: f"{container.stop_grace_period:g}",
     }

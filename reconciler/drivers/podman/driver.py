@@ -11,7 +11,7 @@ from reconciler.drivers.podman.client import Client, ObserveCall
 from reconciler.drivers.podman.containers import Containers
 from reconciler.drivers.podman.events import Events
 from reconciler.drivers.podman.files import Files
-from reconciler.drivers.podman.images import Deadlines, Images
+from reconciler.drivers.podman.images import Deadlines, Images, Registry
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.drivers.podman.lookup import Lookup
@@ -48,10 +48,11 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where an app's own host directories are, and how long images may take."""
+    """Where an app's host directories are, where images come from, and how long that may take."""
 
     data_dir: Path = Path("/var/lib/archipelago")
     deadlines: Deadlines = field(default_factory=Deadlines)
+    registry: Registry = field(default_factory=Registry)
 
 
 class PodmanDriver:
@@ -72,7 +73,7 @@ class PodmanDriver:
         self._liveness = Liveness()
         self._client = Client(socket_path, hooks.observe_call)
         self._belongings = Belongings(self._client, instance)
-        self._images = Images(self._client, instance, settings.deadlines)
+        self._images = Images(self._client, instance, settings.deadlines, settings.registry)
         self._lookup = Lookup(self._client, instance, self._liveness)
         self._containers = Containers(
             self._client, self._lookup, instance, settings.data_dir, hooks.warn, secrets
@@ -110,7 +111,7 @@ class PodmanDriver:
 
     def create(self, container: ContainerSpec) -> None:
         """Have the container, not started."""
-        self._containers.create(container)
+        self._containers.create(self._images.chosen(container))
 
     def write_files(self, ref: str, container: ContainerSpec) -> None:
         """Have its files in its volumes."""

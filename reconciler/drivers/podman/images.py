@@ -1,18 +1,21 @@
-"""Images: pulled or built. A tag that is there is not made again."""
+"""Images: pulled, as they are pinned, or built. A tag that is there is not made again."""
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
-from reconciler.drivers.podman import build_context
+from reconciler.drivers.podman import build_context, pulling
 from reconciler.drivers.podman.client import Client, Json, Request, each_translated, json_object
 from reconciler.drivers.podman.refusal import tidy, without
 from reconciler.drivers.podman.stream import Ask, Stream
 from reconciler.errors import DriverRejected
 from reconciler.model import labels
 from reconciler.model.desired import BuildSpec, ContainerSpec, PullPolicy
+from reconciler.model.image_reference import ImageReference, parse_image_reference
+from reconciler.model.pin import Pin, PinKey
+from reconciler.ports import Ledger
 
 Progress = Callable[[str], None]
 _ABSENT = 404
@@ -27,29 +30,156 @@ class Deadlines:
     build: float = 3600.0
 
 
+class Forgetful:
+    """Implements `ports.Ledger` for as long as this process lives."""
+
+    def __init__(self) -> None:
+        self._pins: dict[PinKey, Pin] = {}
+
+    def pins(self) -> Mapping[PinKey, Pin]:
+        """Return what is remembered."""
+        return dict(self._pins)
+
+    def pin(self, key: PinKey, pin: Pin) -> None:
+        """Remember."""
+        self._pins[key] = pin
+
+    def restore(self, pins: Mapping[PinKey, Pin]) -> None:
+        """Remember what is not."""
+        self._pins = {**pins, **self._pins}
+
+
+def _nobody(_image: str) -> str:
+    """Know no registry."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """
+    What is known of images elsewhere.
+
+    `resolve` asks what a reference means, and returns nothing where that cannot be learned.
+    """
+
+    ledger: Ledger = field(default_factory=Forgetful)
+    resolve: Callable[[str], str] = _nobody
+
+
 class Images:
     """The images of the box."""
 
-    def __init__(self, client: Client, instance: str, deadlines: Deadlines) -> None:
+    def __init__(
+        self, client: Client, instance: str, deadlines: Deadlines, registry: Registry
+    ) -> None:
         self._client = client
         self._instance = instance
         self._deadlines = deadlines
+        self._registry = registry
 
     def prepare(self, container: ContainerSpec, progress: Progress) -> None:
-        """Have the container's image, as its policy says."""
-        image = container.image
+        """Have the container's image, as its pin and its policy say."""
         if container.build is not None:
-            if not self._is_here(image):
+            if not self._is_here(container.image):
                 self._build(container, container.build, progress)
             return
-        if container.pull_policy is not PullPolicy.ALWAYS and self._is_here(image):
+        reference = parse_image_reference(container.image)
+        if container.pin:
+            self._prepare_pinned(container, reference.at(container.pin), progress)
+        elif reference.digest or reference.is_local:
+            name = reference.at(reference.digest) if reference.digest else container.image
+            self._prepare_named(container, name, progress)
+        else:
+            self._prepare_asked(container, reference, progress)
+
+    def chosen(self, container: ContainerSpec) -> ContainerSpec:
+        """Return the container with the image that it is to be made of."""
+        reference = parse_image_reference(container.image)
+        if container.build is not None or reference.is_local:
+            return container
+        known = self._registry.ledger.pins().get((container.app, container.name))
+        if not container.pin and known is not None and known.image == container.image:
+            return replace(container, pin=known.digest)
+        return replace(container, pin=container.pin or reference.digest or "")
+
+    def _prepare_named(self, container: ContainerSpec, name: str, progress: Progress) -> None:
+        """What is meant is certain, whoever is asked, and whenever."""
+        if container.pull_policy is not PullPolicy.ALWAYS and self._is_here(name):
             return
-        if container.pull_policy is PullPolicy.NEVER:
+        _check_may_pull(container)
+        self._pull(name, container.image, progress)
+
+    def _prepare_pinned(self, container: ContainerSpec, exactly: str, progress: Progress) -> None:
+        """Have what the reference meant, or nothing: never what the tag means by now."""
+        if self._is_here(exactly):
+            return
+        _check_may_pull(container)
+        try:
+            self._pull(exactly, container.image, progress)
+        except DriverRejected as error:
+            if not pulling.is_gone(error):
+                raise
             raise DriverRejected(
-                f"cannot use the image {image}: it is not here and its pull policy is never;"
-                " load it, or choose another policy",
+                f"cannot pull {container.image} as it is pinned: its registry no longer has"
+                f" {container.pin[:19]}…; `archipelago update {container.app}` asks anew",
+            ) from error
+
+    def _prepare_asked(
+        self, container: ContainerSpec, reference: ImageReference, progress: Progress
+    ) -> None:
+        """Find out what the reference means, have that, and remember it."""
+        image = container.image
+        if container.pull_policy is not PullPolicy.ALWAYS and self._is_here(image):
+            self._remember(container, self._digest_here(image, reference))
+            return
+        _check_may_pull(container)
+        progress(f"asking what {image} is")
+        digest = self._registry.resolve(image)
+        if not digest:  # a mirror, a helper for passwords: Podman may know more ways than we do
+            self._pull(reference.canonical, image, progress)
+            digest = self._digest_here(reference.canonical, reference)
+        elif not self._is_here(reference.at(digest)):
+            self._pull(reference.at(digest), image, progress)
+        self._name(reference, digest)
+        self._remember(container, digest)
+
+    def _remember(self, container: ContainerSpec, digest: str) -> None:
+        if digest:
+            key = (container.app, container.name)
+            self._registry.ledger.pin(key, Pin(container.image, digest))
+
+    def _digest_here(self, image: str, reference: ImageReference) -> str:
+        """
+        Return the digest behind a name on this box; nothing where it cannot be told.
+
+        Podman's list of digests is every name with every digest, so only the image's own counts.
+        """
+        request = Request(
+            "look_for_image",
+            f"look at the image {image}",
+            "GET",
+            f"/images/{quote(image, safe='')}/json",
+            expected=frozenset({_ABSENT}),
+        )
+        reply = self._client.call(request)
+        digest = str(reply.object().get("Digest") or "") if reply.status != _ABSENT else ""
+        return digest if digest and self._is_here(reference.at(digest)) else ""
+
+    def _name(self, reference: ImageReference, digest: str) -> None:
+        """Let the tag mean on this box what it was pulled for, as a pull by tag would."""
+        tag = parse_image_reference(reference.canonical).tag
+        if not digest or not tag:
+            return
+        name = reference.canonical.removesuffix(f":{tag}")
+        self._client.call(
+            Request(
+                "tag_image",
+                f"name the image {reference}",
+                "POST",
+                f"/images/{quote(reference.at(digest), safe='')}/tag",
+                {"repo": name, "tag": tag},
             )
-        self._pull(image, progress)
+        )
 
     def _is_here(self, image: str) -> bool:
         request = Request(
@@ -61,28 +191,10 @@ class Images:
         )
         return self._client.call(request).status != _ABSENT
 
-    def _pull(self, image: str, progress: Progress) -> None:
-        what = f"pull {image}"
-        progress(f"pulling {image}")
-        ask = Ask(
-            "POST",
-            "images/pull",
-            {"reference": image, "policy": "always"},
-            deadline=self._deadlines.pull,
-            patience=self._deadlines.pull,
-        )
-        stream = self._client.stream("pull_image", what, ask)
-        done = False
-        for line in _replies(stream, what):
-            # The status is 200 whatever happens; only the lines tell.
-            if line.get("error"):
-                raise DriverRejected(f"cannot {what}: {readable_pull_error(str(line['error']))}")
-            done = done or bool(line.get("id"))
-            said = str(line.get("stream") or "").strip()
-            if said:
-                progress(said)
-        if not done:
-            raise DriverRejected(f"cannot {what}: Podman ended it without an image")
+    def _pull(self, reference: str, shown: str, progress: Progress) -> None:
+        pulling.pull(self._client, reference, shown, self._deadlines.pull, progress)
+        if not self._is_here(reference):
+            raise DriverRejected(f"cannot pull {shown}: Podman ended it without an image")
 
     def _build(self, container: ContainerSpec, build: BuildSpec, progress: Progress) -> None:
         what = f"build {container.image}"
@@ -118,15 +230,13 @@ class Images:
             raise DriverRejected(f"cannot {what}: Podman ended it without an image")
 
 
-def readable_pull_error(error: str) -> str:
-    """Return what stopped a pull, without the way that led there."""
-    error = tidy(error)
-    for noise in ("initializing source ", "pinging container registry "):
-        before, found, after = error.partition(noise)
-        if found:
-            _, colon, rest = after.partition(": ")
-            error = before + (rest if colon else after)
-    return error
+def _check_may_pull(container: ContainerSpec) -> None:
+    if container.pull_policy is PullPolicy.NEVER:
+        exactly = f" as it is pinned ({container.pin[:19]}…)" if container.pin else ""
+        raise DriverRejected(
+            f"cannot use the image {container.image}{exactly}: it is not here and its pull policy"
+            " is never; load it, or choose another policy",
+        )
 
 
 def _build_error(what: str, line: Json, last: deque[str], build: BuildSpec) -> str:

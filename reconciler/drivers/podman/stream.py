@@ -32,6 +32,7 @@ class Ask:
     headers: dict[str, str] = field(default_factory=dict[str, str])
     deadline: float | None = None
     patience: float = 30.0  # until the reply begins
+    prefix: str = ""  # of another API than the client's own
 
 
 class Stream:
@@ -113,7 +114,8 @@ class Stream:
         connection.sock = self._socket
         query = f"?{urlencode(ask.params)}" if ask.params else ""
         headers = {"Connection": "close", **ask.headers}
-        connection.request(ask.method, prefix + ask.path + query, ask.body, headers)
+        path = (ask.prefix or prefix) + ask.path + query
+        connection.request(ask.method, path, ask.body, headers)
         return connection.getresponse()
 
     def _release(self) -> None:

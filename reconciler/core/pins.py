@@ -1,0 +1,87 @@
+"""
+Which image a container is to run: the one its reference meant when it was first asked for. Pure.
+
+The ledger says it, or the label of a container that is there: losing either loses nothing. A
+reference without a registry, or with a digest of its own, needs no pin.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+from reconciler.model.desired import AppSpec, ContainerSpec, Desired, PullPolicy
+from reconciler.model.image_reference import parse_image_reference
+from reconciler.model.observed import ContainerState, Observed, ObservedContainer
+from reconciler.model.pin import Pin, PinKey
+
+Pins = Mapping[PinKey, Pin]
+_UNUSABLE = frozenset({ContainerState.LOST, ContainerState.BROKEN})
+_SHOWN = slice(7, 15)  # of `sha256:` and its digits
+
+
+def pinned(spec: AppSpec, seen: Iterable[ObservedContainer], pins: Pins) -> AppSpec:
+    """Return the spec with what its images are pinned to, and with names that are free."""
+    containers = tuple(seen)
+    return replace(spec, containers=tuple(_pinned(c, containers, pins) for c in spec.containers))
+
+
+def runs_pinned(wanted: ContainerSpec, seen: ObservedContainer) -> bool:
+    """Whether a container has the image that the spec is pinned to; no pin is content with any."""
+    return not wanted.pin or wanted.pin == seen.image_digest
+
+
+def pin_of(container: ContainerSpec, seen: Iterable[ObservedContainer], pins: Pins) -> str:
+    """Return the digest that a container's reference means; empty where nobody knows yet."""
+    if not has_tag_of_registry(container.image):
+        return ""
+    pin = pins.get((container.app, container.name))
+    if pin is not None and pin.image == container.image:
+        return pin.digest
+    told = [
+        s
+        for s in seen
+        if (s.app, s.container, s.image) == (container.app, container.name, container.image)
+        and s.image_digest
+    ]
+    return min(told, key=_running_first).image_digest if told else ""
+
+
+def forgotten(desired: Desired, observed: Observed, pins: Pins) -> dict[PinKey, Pin]:
+    """Return what only labels remember, to be written down again."""
+    found: dict[PinKey, Pin] = {}
+    for app, spec in desired.apps.items():
+        seen = observed.of(app)
+        for container in spec.containers:
+            known = pins.get((app, container.name))
+            if known is not None and known.image == container.image:
+                continue
+            digest = pin_of(container, seen, pins)
+            if digest:
+                found[app, container.name] = Pin(container.image, digest)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def has_tag_of_registry(image: str) -> bool:
+    """Whether a registry may say another day that this name means something else."""
+    reference = parse_image_reference(image)
+    return reference.digest is None and not reference.is_local
+
+
+def _pinned(
+    container: ContainerSpec, seen: tuple[ObservedContainer, ...], pins: Pins
+) -> ContainerSpec:
+    own = [s for s in seen if (s.container, s.digest) == (container.name, container.digest)]
+    if container.pull_policy is PullPolicy.ALWAYS and all(s.state in _UNUSABLE for s in own):
+        return container  # it is about to be made, so the registry is asked
+    pin = pin_of(container, seen, pins)
+    if not pin:
+        return container
+    name = container.container_name
+    if any(s.container_name == name and s.image_digest != pin for s in own):
+        name = f"{name}-{pin[_SHOWN]}"  # the one before has the name, and stays meanwhile
+    return replace(container, pin=pin, container_name=name)
+
+
+def _running_first(seen: ObservedContainer) -> tuple[bool, str]:
+    return seen.state is not ContainerState.RUNNING, seen.container_name
