@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from reconciler import parts
 from reconciler.apply import Applier
@@ -14,6 +15,7 @@ from reconciler.lanes import LanePool
 from reconciler.model.status import Status
 from reconciler.probes import ProbePool
 from reconciler.reconcile import Parts, PassResult, Reconciler
+from reconciler.registry.ledger import FileLedger
 from reconciler.report import places
 from reconciler.report.journal import Journal
 from reconciler.report.logs import LogSink, configure
@@ -59,8 +61,10 @@ def loop(
     found = parts.engine(settings, environment(), brief=False)
     if found.service is not None:
         stack.callback(found.service.stop)
-    driver = parts.podman(settings, found, Hooks(observe_call=metrics.api_call, warn=logs.warn))
-    built = _Built(settings, SystemClock(), driver, metrics, logs)
+    hooks = Hooks(observe_call=metrics.api_call, warn=logs.warn)
+    ledger = parts.ledger(settings, logs.warn)
+    driver = parts.podman(settings, found, ledger, hooks)
+    built = _Built(settings, SystemClock(), driver, ledger, metrics, logs)
     controller = built.controller(stack, found.ensure, on_status, log=log)
     return Loop(controller, found.sentence, address)
 
@@ -72,6 +76,7 @@ class _Built:
     settings: Settings
     clock: SystemClock
     driver: PodmanDriver
+    ledger: FileLedger
     metrics: Metrics
     logs: LogSink
 
@@ -93,11 +98,9 @@ class _Built:
             Rhythm(settings.interval),
             before,
         )
-        confirmed = places.confirmation_path(settings.state_dir).parent
-        confirmed.mkdir(mode=0o700, parents=True, exist_ok=True)
         watches = [
             DirectoryWatch(root, controller.wake, self.logs.warn)
-            for root in (settings.desired_state, settings.catalogue, confirmed)
+            for root in (settings.desired_state, settings.catalogue, *_operators(settings))
         ]
         applier = Applier(self.driver, parts.secrets(settings), clock, self.metrics.retried)
         lanes = LanePool(applier, controller.wake, self.logs.bug)
@@ -113,12 +116,13 @@ class _Built:
             desired=parts.desired(settings, clock),
             catalogue=parts.catalogue(settings, clock),
             driver=self.driver,
-            evidence=parts.evidence(settings, clock),
+            evidence=parts.evidence(settings, clock, self.ledger),
             lanes=lanes,
             probes=probes,
             recorder=recorder,
             clock=clock,
             notices=notices,
+            restore_pins=self.ledger.restore,
         )
         reconciler = Reconciler(made, parts.pass_settings(settings), status)
         subscription = self.driver.subscribe(controller.wake)
@@ -141,3 +145,11 @@ class _Built:
             finished=(self.metrics.finished,),
             told=(journal.told, *((self.logs.told,) if log else ())),
         )
+
+
+def _operators(settings: Settings) -> tuple[Path, ...]:
+    """Return the folders in which verbs leave the operator's word for the loop."""
+    files = (places.confirmation_path(settings.state_dir), places.ledger_path(settings.state_dir))
+    for file in files:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return tuple(file.parent for file in files)

@@ -10,6 +10,7 @@ The one tree of errors. An error's type tells the loop what to do next.
     │   ├── DriverConflict        the world moved: plan again at once
     │   └── DriverRejected        it said no: back off                    Reconciling
     ├── SecretError               a secret cannot be kept or read: back off   Reconciling
+    ├── RegistryError             it did not say: nothing is known of what is newer
     ├── TrustError                not verified, not approved: hold        Stalled
     └── HealthTimeout             never well: back off
 
@@ -51,6 +52,10 @@ class DriverRejected(DriverError):
 
 class SecretError(ReconcilerError):
     """A secret cannot be made, kept or read. Its value is never in the message."""
+
+
+class RegistryError(ReconcilerError):
+    """A registry did not say what a name means; nothing is touched for that."""
 
 
 class TrustError(ReconcilerError):

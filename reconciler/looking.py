@@ -77,7 +77,7 @@ def reader(settings: Settings, driver: Driver) -> Reconciler:
         desired=parts.desired(settings, clock, settle=0),
         catalogue=parts.catalogue(settings, clock, settle=0),
         driver=driver,
-        evidence=parts.evidence(settings, clock),
+        evidence=parts.evidence(settings, clock, parts.ledger(settings)),
         lanes=NoLanes(),
         probes=RememberedProbes(status),
         recorder=NoRecorder(),

@@ -1,20 +1,24 @@
 """What a loop and a look are both made of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from reconciler.clock import SystemClock
-from reconciler.config import Settings
+from reconciler.config import Settings, environment
 from reconciler.core.specs import Platform
 from reconciler.drivers.podman import endpoint
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver
 from reconciler.drivers.podman.driver import Settings as DriverSettings
+from reconciler.drivers.podman.images import Registry
 from reconciler.drivers.podman.service import PodmanService
-from reconciler.errors import DriverError
+from reconciler.errors import DriverError, RegistryError
 from reconciler.model.desired import Resources
 from reconciler.reconcile import PassSettings
+from reconciler.registry.client import RegistryClient
+from reconciler.registry.ledger import FileLedger
 from reconciler.report import places
 from reconciler.security import facts
 from reconciler.security.evidence import BoxEvidence
@@ -50,9 +54,15 @@ def engine(settings: Settings, variables: Mapping[str, str], *, brief: bool) -> 
     return Engine(socket, f"Podman at {socket} (a service of our own)", service)
 
 
-def podman(settings: Settings, found: Engine, hooks: Hooks | None = None) -> PodmanDriver:
+def podman(
+    settings: Settings,
+    found: Engine,
+    pins: FileLedger,
+    hooks: Hooks | None = None,
+) -> PodmanDriver:
     """Return the driver for that engine."""
-    places = DriverSettings(data_dir=settings.data_dir)
+    elsewhere = Registry(pins, partial(_resolve, RegistryClient(environment())))
+    places = DriverSettings(data_dir=settings.data_dir, registry=elsewhere)
     return PodmanDriver(
         settings.instance,
         found.socket,
@@ -60,6 +70,18 @@ def podman(settings: Settings, found: Engine, hooks: Hooks | None = None) -> Pod
         settings=places,
         hooks=hooks,
     )
+
+
+def ledger(settings: Settings, warn: Callable[[str], None] = lambda _: None) -> FileLedger:
+    """Return what remembers the meaning of images; one for all parts of a loop."""
+    return FileLedger(places.ledger_path(settings.state_dir), warn)
+
+
+def _resolve(client: RegistryClient, image: str) -> str:
+    """Podman may know a way where we know none: its own complaint is the one to be told."""
+    with suppress(RegistryError):
+        return client.digest(image)
+    return ""
 
 
 def secrets(settings: Settings) -> SecretFiles:
@@ -92,12 +114,13 @@ def catalogue(
     )
 
 
-def evidence(settings: Settings, clock: SystemClock) -> BoxEvidence:
+def evidence(settings: Settings, clock: SystemClock, pins: FileLedger) -> BoxEvidence:
     """Return what gathers the facts of this box."""
     return BoxEvidence(
         places.confirmation_path(settings.state_dir),
         settings.data_dir,
         secrets(settings),
+        pins,
         clock,
     )
 

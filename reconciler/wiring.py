@@ -15,14 +15,16 @@ from reconciler.config import Settings, environment
 from reconciler.report import places
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.assembly import Loop
     from reconciler.drivers.podman.doctor import Finding
+    from reconciler.model.pin import Told
     from reconciler.model.snapshot import Snapshot
     from reconciler.model.status import Status
     from reconciler.ports import Driver
     from reconciler.reconcile import Reconciler
+    from reconciler.registry.ledger import FileLedger
     from reconciler.security.secrets import SecretFiles
 
 
@@ -86,7 +88,7 @@ def driver(settings: Settings) -> "Generator[tuple[Driver, str]]":
     from reconciler import parts
 
     engine = parts.engine(settings, environment(), brief=True)
-    yield parts.podman(settings, engine), engine.sentence
+    yield parts.podman(settings, engine, parts.ledger(settings)), engine.sentence
 
 
 def findings(settings: Settings) -> "Sequence[Finding]":
@@ -103,6 +105,21 @@ def secrets(settings: Settings) -> "SecretFiles":
     from reconciler import parts
 
     return parts.secrets(settings)
+
+
+def ledger(settings: Settings) -> "FileLedger":
+    """Return what remembers the meaning of images."""
+    from reconciler import parts
+
+    return parts.ledger(settings)
+
+
+def ask_registries(images: "Iterable[str]") -> "Mapping[str, Told]":
+    """Ask what each of these names means now, as this user may."""
+    from reconciler.registry.asking import ask_all
+    from reconciler.registry.client import RegistryClient
+
+    return ask_all(RegistryClient(environment()).digest, images)
 
 
 def documents(path: Path) -> "Snapshot":

@@ -9,6 +9,7 @@ from reconciler.cli.confirm import removal
 from reconciler.cli.doctor import doctor
 from reconciler.cli.events import events
 from reconciler.cli.logs import logs
+from reconciler.cli.outdated import outdated
 from reconciler.cli.plan import plan
 from reconciler.cli.remove import remove
 from reconciler.cli.run import run
@@ -16,6 +17,7 @@ from reconciler.cli.schema import schema
 from reconciler.cli.secret import secret
 from reconciler.cli.status import status
 from reconciler.cli.suspend import resume, suspend
+from reconciler.cli.update import update
 from reconciler.cli.validate import validate
 
 VERBS = (
@@ -32,6 +34,8 @@ VERBS = (
     doctor,
     schema,
     secret,
+    outdated,
+    update,
 )
 
 

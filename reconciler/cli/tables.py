@@ -12,6 +12,7 @@ from reconciler.model.status import AppStatus, ConditionType, Status
 
 Shown = ConsoleRenderable
 
+_SHORT = 19  # of a digest: `sha256:` and twelve digits
 PIPE_WIDTH = 200  # where nobody looks, lines are for grep
 
 _HEALTH = {
@@ -30,7 +31,7 @@ def console() -> Console:
 
 def status_table(status: Status, now: datetime) -> Shown:
     """Return the apps, then what a person has to mend."""
-    table = _table("APP", "CONDITION", "IMAGE", "HEALTH", "AGE", "MESSAGE")
+    table = headed("APP", "CONDITION", "IMAGE", "HEALTH", "AGE", "MESSAGE")
     for app in status.apps:
         table.add_row(
             Text(app.id),
@@ -49,7 +50,7 @@ def app_view(app: AppStatus, status: Status, now: datetime) -> Shown:
     rows = Table.grid(padding=(0, 2))
     for name, value in _facts(app, now):
         rows.add_row(Text(name, "dim"), Text(plain(value), overflow="fold"))
-    conditions = _table("CONDITION", "", "SINCE", "REASON", "MESSAGE")
+    conditions = headed("CONDITION", "", "SINCE", "REASON", "MESSAGE")
     for condition in app.conditions:
         conditions.add_row(
             str(condition.type),
@@ -58,7 +59,7 @@ def app_view(app: AppStatus, status: Status, now: datetime) -> Shown:
             condition.reason,
             Text(plain(condition.message), overflow="fold"),
         )
-    containers = _table("CONTAINER", "STATE", "HEALTH", "UP", "IMAGE", "ID")
+    containers = headed("CONTAINER", "STATE", "HEALTH", "UP", "IMAGE", "DIGEST", "ID")
     for container in app.containers:
         ended = "" if container.exit_code is None else f" ({container.exit_code})"
         containers.add_row(
@@ -67,6 +68,7 @@ def app_view(app: AppStatus, status: Status, now: datetime) -> Shown:
             Text(container.health, _HEALTH[container.health]),
             age(container.started_at, now) if container.state == "running" else "",
             Text(plain(container.image)),
+            plain(container.image_digest[:_SHORT]),
             container.id[:12],
         )
     return Group(rows, Text(), conditions, Text(), containers, *_troubles(status, app.id))
@@ -79,7 +81,8 @@ def live_view(status: Status, now: datetime, line: str) -> Shown:
     return Group(status_table(status, now), Text(), Text(told, "dim", overflow="fold"))
 
 
-def _table(*columns: str) -> Table:
+def headed(*columns: str) -> Table:
+    """Return a table without lines; what may be long is folded."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         wide = column in {"MESSAGE", "IMAGE", "FOUND", "ADVICE"}

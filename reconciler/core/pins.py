@@ -12,7 +12,7 @@ from functools import lru_cache
 from reconciler.model.desired import AppSpec, ContainerSpec, Desired, PullPolicy
 from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
-from reconciler.model.pin import Pin, PinKey
+from reconciler.model.pin import Freshness, ImageInUse, Pin, PinKey, Told
 
 Pins = Mapping[PinKey, Pin]
 _UNUSABLE = frozenset({ContainerState.LOST, ContainerState.BROKEN})
@@ -85,3 +85,45 @@ def _pinned(
 
 def _running_first(seen: ObservedContainer) -> tuple[bool, str]:
     return seen.state is not ContainerState.RUNNING, seen.container_name
+
+
+def images_in_use(desired: Desired, observed: Observed, pins: Pins) -> tuple[ImageInUse, ...]:
+    """Return the image of every container that is desired, in the order of apps and files."""
+    return tuple(
+        ImageInUse(
+            app,
+            container.name,
+            container.image,
+            pin_of(container, observed.of(app), pins),
+            _running(container, observed.of(app)),
+        )
+        for app, spec in sorted(desired.apps.items())
+        for container in spec.containers
+    )
+
+
+def freshness(used: ImageInUse, told: Told | None) -> Freshness:
+    """Say how an image is beside what its registry told; None where nobody was asked."""
+    if not has_tag_of_registry(used.image):
+        fixed = parse_image_reference(used.image).digest
+        return Freshness.FIXED if fixed else Freshness.LOCAL
+    if told is None or not told.digest:
+        return Freshness.UNREACHABLE
+    known = used.running or used.pinned
+    if not known:
+        return Freshness.UNKNOWN
+    return Freshness.CURRENT if known == told.digest else Freshness.NEWER
+
+
+def to_pin(used: Iterable[ImageInUse], told: Mapping[str, Told]) -> dict[PinKey, Pin]:
+    """Return what an update would write down: what registries say and pins do not."""
+    return {
+        (u.app, u.container): Pin(u.image, told[u.image].digest)
+        for u in used
+        if u.image in told and told[u.image].digest not in {"", u.pinned}
+    }
+
+
+def _running(container: ContainerSpec, seen: Iterable[ObservedContainer]) -> str:
+    own = [s for s in seen if s.container == container.name and s.image_digest]
+    return min(own, key=_running_first).image_digest if own else ""

@@ -1,6 +1,7 @@
 """What an image's name meant when it was asked for, so that it goes on meaning the same."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 PinKey = tuple[str, str]  # app, container
 
@@ -11,3 +12,38 @@ class Pin:
 
     image: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a registry said that a name means now, or why it said nothing."""
+
+    digest: str = ""
+    error: str = ""
+
+
+class Freshness(StrEnum):
+    """
+    How an image is beside what its registry has behind the same name.
+
+    LOCAL: no registry knows it. FIXED: the manifest names a digest. UNKNOWN: nobody wrote down
+    what runs. UNREACHABLE: the registry did not say.
+    """
+
+    CURRENT = "current"
+    NEWER = "newer"
+    LOCAL = "local"
+    FIXED = "fixed"
+    UNKNOWN = "unknown"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInUse:
+    """The image of one container: the digest that it is pinned to, and the one that runs."""
+
+    app: str
+    container: str
+    image: str
+    pinned: str
+    running: str

@@ -18,6 +18,11 @@ def journal_path(state_dir: Path) -> Path:
     return state_dir / "events.jsonl"
 
 
+def ledger_path(state_dir: Path) -> Path:
+    """Return the image ledger, in a folder of its own that is watched."""
+    return state_dir / "images" / "images.json"
+
+
 def confirmation_path(state_dir: Path) -> Path:
     """Return the file that holds the operator's word on removals."""
     return state_dir / "confirmed" / "removals.json"

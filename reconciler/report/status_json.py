@@ -95,6 +95,7 @@ def _container_document(container: ContainerStatus) -> Json:
         "name": container.name,
         "id": container.id,
         "image": container.image,
+        "image_digest": container.image_digest or None,
         "state": str(container.state),
         "started_at": _optional(container.started_at),
         "health": str(container.health),
@@ -168,6 +169,7 @@ def _container(told: Mapping[str, Any]) -> ContainerStatus:
         health=HealthState(told.get("health") or HealthState.NONE),
         exit_code=None if code is None else int(code),
         pid=int(told.get("pid") or 0),
+        image_digest=str(told.get("image_digest") or ""),
     )
 
 

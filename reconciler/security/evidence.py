@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler.model.evidence import Evidence
-from reconciler.ports import Clock
+from reconciler.ports import Clock, Ledger
 from reconciler.security.secrets import SecretFiles
 
 CONFIRMATION_HOURS = 1
@@ -20,17 +20,20 @@ class BoxEvidence:
         confirmation: Path,
         data: Path,
         secrets: SecretFiles,
+        ledger: Ledger,
         clock: Clock,
     ) -> None:
         self._confirmation = confirmation
         self._data = data
         self._secrets = secrets
+        self._ledger = ledger
         self._clock = clock
 
     def gather(self) -> Evidence:
         """Return the facts of this moment; never raises, what is missing is missing."""
         confirmed = confirmed_removals(self._confirmation, self._clock.now())
-        return Evidence(confirmed, self._free(), self._secrets.kept())
+        kept = self._secrets.kept()
+        return Evidence(confirmed, self._free(), kept, self._ledger.pins())
 
     def _free(self) -> int | None:
         """The data directory may not exist yet: its nearest parent is on the same disk."""

@@ -8,6 +8,7 @@ import pytest
 from builders import NOW
 from simulation import ManualClock
 
+from reconciler.registry.ledger import FileLedger
 from reconciler.security.evidence import BoxEvidence, confirm_removals, confirmed_removals
 from reconciler.security.secrets import SecretFiles
 
@@ -72,7 +73,13 @@ def test_a_missing_word_confirms_nothing(file):
 def test_free_room_is_measured_where_the_data_will_be(file, tmp_path):
     clock = ManualClock()
     confirm_removals(file, APPS, clock.now())
-    evidence = BoxEvidence(file, tmp_path / "not/made/yet", SecretFiles(tmp_path), clock).gather()
+    evidence = BoxEvidence(
+        file,
+        tmp_path / "not/made/yet",
+        SecretFiles(tmp_path),
+        FileLedger(tmp_path / "images.json"),
+        clock,
+    ).gather()
     assert evidence.removal_confirmed == APPS
     assert evidence.free_bytes is not None
     assert evidence.free_bytes > 0
@@ -82,6 +89,14 @@ def test_room_that_cannot_be_measured_is_not_known(file, tmp_path):
     """A path below a file, or one too long for the kernel: no answer is not "none free"."""
     impossible = Path("/", "x" * 300)
     assert (
-        BoxEvidence(file, impossible, SecretFiles(tmp_path), ManualClock()).gather().free_bytes
+        BoxEvidence(
+            file,
+            impossible,
+            SecretFiles(tmp_path),
+            FileLedger(tmp_path / "images.json"),
+            ManualClock(),
+        )
+        .gather()
+        .free_bytes
         is None
     )

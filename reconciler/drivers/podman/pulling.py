@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from reconciler.drivers.podman.client import Client, Json, each_translated, json_object
 from reconciler.drivers.podman.refusal import tidy
@@ -53,9 +54,10 @@ class PullProgress:
 
     def _note(self, layer: str, word: str, detail: object) -> None:
         _, whole = self.layers.setdefault(layer, (0, 0))
-        if isinstance(detail, dict) and isinstance(detail.get("total"), int):
-            whole = max(0, detail["total"])
-            self.layers[layer] = (min(int(detail.get("current") or 0), whole), whole)
+        sizes = cast("Json", detail) if isinstance(detail, dict) else {}
+        if isinstance(sizes.get("total"), int):
+            whole = max(0, sizes["total"])
+            self.layers[layer] = (min(int(sizes.get("current") or 0), whole), whole)
         if word in {"Download complete", "Already exists"}:
             self.done.add(layer)
             self.layers[layer] = (whole, whole)

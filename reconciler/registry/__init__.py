@@ -1,0 +1,1 @@
+"""What registries say of images, and the ledger of what was taken to be said. Decides nothing."""

@@ -1,0 +1,143 @@
+"""
+The image ledger: one small file, written by the loop and by `archipelago update`.
+
+Each write reads what is there, under a lock on the folder, and replaces the file as a whole.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from reconciler.model.pin import Pin, PinKey
+
+FORMAT = 1
+_LARGEST = 4 * 2**20
+
+
+class FileLedger:
+    """Implements `ports.Ledger`. May be used from several threads and processes at once."""
+
+    def __init__(self, file: Path, warn: Callable[[str], None] = lambda _: None) -> None:
+        self._file = file
+        self._warn = warn
+        self._lock = Lock()
+        self._read: tuple[tuple[int, int, int] | None, dict[PinKey, Pin]] = (None, {})
+        self._unwritten: dict[PinKey, Pin] = {}
+
+    def pins(self) -> Mapping[PinKey, Pin]:
+        """Return everything that is remembered; the file is read only when it is another one."""
+        with self._lock:
+            return self._known() | self._unwritten
+
+    def pin(self, key: PinKey, pin: Pin) -> None:
+        """Remember, and say it where that cannot be written."""
+        self._try(lambda known: known | {key: pin}, {key: pin})
+
+    def restore(self, pins: Mapping[PinKey, Pin]) -> None:
+        """Remember these where nothing is remembered of the same reference."""
+
+        def added(known: dict[PinKey, Pin]) -> dict[PinKey, Pin]:
+            return known | {k: p for k, p in pins.items() if not _same_image(known.get(k), p)}
+
+        self._try(added, dict(pins))
+
+    def write(self, pins: Mapping[PinKey, Pin]) -> None:
+        """Remember these; raises OSError."""
+        with self._lock:
+            self._change(lambda known: known | dict(pins))
+
+    def _try(
+        self,
+        change: Callable[[dict[PinKey, Pin]], dict[PinKey, Pin]],
+        wanted: dict[PinKey, Pin],
+    ) -> None:
+        with self._lock:
+            try:
+                self._change(change)
+            except OSError as error:
+                self._unwritten |= wanted
+                why = (error.strerror or type(error).__name__).lower()
+                self._warn(f"cannot write the image ledger {self._file}: {why}; labels say it too")
+
+    def _change(self, change: Callable[[dict[PinKey, Pin]], dict[PinKey, Pin]]) -> None:
+        with _locked(self._file.parent):
+            known = self._known()
+            changed = change(known | self._unwritten)
+            if changed != known:
+                _replace(self._file, _document(changed))
+            self._unwritten = {}
+
+    def _known(self) -> dict[PinKey, Pin]:
+        signature = _signature(self._file)
+        if signature is None:
+            return {}
+        if signature != self._read[0]:
+            self._read = (signature, _parsed(self._file))
+        return self._read[1]
+
+
+def _same_image(known: Pin | None, pin: Pin) -> bool:
+    return known is not None and known.image == pin.image
+
+
+@contextmanager
+def _locked(folder: Path) -> Generator[None]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # held by nobody for longer than one small write
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Have the text in the file, also after a loss of power."""
+    fresh = file.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    fresh.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _signature(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _document(pins: Mapping[PinKey, Pin]) -> str:
+    told: dict[str, dict[str, dict[str, str]]] = {}
+    for (app, container), pin in sorted(pins.items()):
+        told.setdefault(app, {})[container] = {"image": pin.image, "digest": pin.digest}
+    return json.dumps({"format": FORMAT, "pins": told}, indent=2) + "\n"
+
+
+def _parsed(file: Path) -> dict[PinKey, Pin]:
+    """Return what a file says; what is unreadable says nothing, and labels say it again."""
+    try:
+        with file.open() as stream:
+            told: Any = json.loads(stream.read(_LARGEST))
+        if told["format"] != FORMAT:
+            return {}
+        return {
+            (str(app), str(container)): Pin(str(pin["image"]), str(pin["digest"]))
+            for app, containers in told["pins"].items()
+            for container, pin in containers.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}

@@ -1,0 +1,253 @@
+"""Images from a real registry: pinned, updated, asked about; with a password and TLS."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from e2e.box import Box, app, condition
+from local_registry import LocalRegistry, SlowDoor
+
+pytestmark = [
+    pytest.mark.podman,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(os.geteuid() != 0, reason="certificates lie in /etc, which is root's"),
+]
+MIB = 2**20
+
+
+@pytest.fixture
+def registry(tmp_path, podman_cli, busybox_image):
+    made = LocalRegistry(tmp_path / "registry", podman_cli)
+    made.base = busybox_image
+    made.login()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def image(registry):
+    return f"{registry.host}/test/web:1"
+
+
+@pytest.fixture
+def box(tmp_path, podman_cli):
+    made = Box(tmp_path / "box", podman_cli)
+    yield made
+    made.clean()
+
+
+def version(box, name="web"):
+    """Which image runs, as it says itself."""
+    return box.podman("exec", box.container(name)["Id"], "cat", "/version").strip()
+
+
+def digest(box, name="web"):
+    return app(box.status(), name)["containers"][0]["image_digest"]
+
+
+def forget_image(box, image):
+    """Remove every trace of a repository's images from the box."""
+    repository = image.rpartition(":")[0]
+    told = box.podman("images", "--all", "--format", "{{.ID}} {{.Repository}}")
+    for line in sorted(set(told.splitlines())):
+        found, _, name = line.partition(" ")
+        if name == repository:
+            box.podman("rmi", "--force", found, check=False)
+
+
+def remove_by_hand(box, name="web"):
+    gone = box.container(name)["Id"]
+    box.podman("rm", "-f", "-t", "0", gone)
+    box.wait(
+        lambda s: (
+            app(s, name)["action"] == "keep"
+            and app(s, name)["containers"][0]["id"] != gone
+            and app(s, name)["containers"][0]["state"] == "running"
+        ),
+        "another container",
+    )
+
+
+def test_what_was_resolved_once_stays_until_somebody_asks(box, registry, image):
+    first = registry.publish(registry.base, "one")
+    box.write("web", image=image)
+    box.start()
+    box.wait_ready("web")
+    assert (version(box), digest(box)) == ("one", first)
+    ledger = json.loads((box.state / box.instance / "images/images.json").read_text())
+    assert ledger["pins"] == {"web": {"main": {"image": image, "digest": first}}}
+    assert app(box.status(), "web")["containers"][0]["image"] == image
+
+    second = registry.publish(registry.base, "two")
+    assert second != first
+    (row,) = box.json("outdated")["images"]
+    assert (row["state"], row["running"], row["available"]) == ("newer", first, second)
+    assert "newer" in box.run("outdated").stdout
+
+    remove_by_hand(box)
+    assert (version(box), digest(box)) == ("one", first), "the tag moved, and nobody asked"
+
+    # Gone from the box as well: pulled again, exactly the same.
+    box.run("suspend", "web")
+    box.wait(lambda s: app(s, "web")["reason"] == "Suspended", "suspension")
+    box.podman("rm", "-f", "-a", "--filter", f"label=io.archipelago.instance={box.instance}")
+    forget_image(box, image)
+    box.run("resume", "web")
+    box.wait_ready("web")
+    assert (version(box), digest(box)) == ("one", first)
+
+    # Losing the state folder's ledger loses nothing: the label says it.
+    before = box.container("web")["Id"]
+    shutil.rmtree(box.state / box.instance / "images")
+    box.stop()
+    box.start()
+    box.wait_ready("web")
+    assert box.container("web")["Id"] == before
+    ledger = json.loads((box.state / box.instance / "images/images.json").read_text())
+    assert ledger["pins"]["web"]["main"]["digest"] == first
+
+    # Somebody asks.
+    told = box.json("update", "web")
+    assert told["changed"] is True
+    box.wait(lambda s: digest(box) == second and len(app(s, "web")["containers"]) == 1, "update")
+    box.wait_ready("web")
+    assert version(box) == "two"
+    assert len(box.containers()) == 1, "the one before is gone"
+
+    # And asks again: nothing is touched.
+    now = box.container("web")["Id"]
+    assert box.json("update", "web")["changed"] is False
+    assert "nothing to do" in box.run("update", "web").stdout
+    assert [r["state"] for r in box.json("outdated")["images"]] == ["current"]
+    box.wait_ready("web")
+    assert box.container("web")["Id"] == now
+
+
+def test_what_is_pinned_and_gone_is_said_and_never_replaced(box, registry, image):
+    first = registry.publish(registry.base, "one")
+    box.write("web", image=image)
+    box.start()
+    box.wait_ready("web")
+    registry.publish(registry.base, "two")
+    registry.drop(first)
+    box.run("suspend", "web")
+    box.wait(lambda s: app(s, "web")["reason"] == "Suspended", "suspension")
+    box.podman("rm", "-f", "-a", "--filter", f"label=io.archipelago.instance={box.instance}")
+    forget_image(box, image)
+    box.run("resume", "web")
+    status = box.wait(lambda s: "no longer has" in app(s, "web")["message"], "a complaint")
+    assert "`archipelago update web` asks anew" in app(status, "web")["message"]
+    assert box.containers() == {}
+    box.run("update", "web")
+    box.wait_ready("web", patience=20)
+    assert version(box) == "two"
+
+
+def test_an_update_that_cannot_be_pulled_leaves_the_old_one_running(box, registry, image):
+    first = registry.publish(registry.base, "one")
+    box.write("web", image=image)
+    box.start()
+    box.wait_ready("web")
+    before = box.container("web")["Id"]
+    second = registry.publish(registry.base, "two")
+    box.stop()
+    assert box.json("update", "web")["changed"] is True
+    registry.drop(second)
+    box.start()
+    box.wait(lambda s: "no longer has" in app(s, "web")["message"], "a complaint")
+    assert (box.container("web")["Id"], digest(box)) == (before, first)
+
+
+def test_always_asks_whenever_the_container_is_made(box, registry, image):
+    first = registry.publish(registry.base, "one")
+    box.write("web", image=image, container={"pull_policy": "always"})
+    box.start()
+    box.wait_ready("web")
+    before = box.container("web")["Id"]
+    second = registry.publish(registry.base, "two")
+    box.stop()
+    box.start()
+    box.wait_ready("web")
+    assert (box.container("web")["Id"], digest(box)) == (before, first), "it was not made anew"
+    remove_by_hand(box)
+    box.wait_ready("web")
+    assert (version(box), digest(box)) == ("two", second)
+
+
+def test_never_asks_nobody(box, registry, image):
+    registry.publish(registry.base, "one")
+    box.write("web", image=image, container={"pull_policy": "never"})
+    box.start()
+    status = box.wait(lambda s: "pull policy is never" in app(s, "web")["message"], "a refusal")
+    assert not condition(status, "web", "Ready")["status"]
+    box.podman("pull", "-q", image)
+    box.wait_ready("web")
+    assert version(box) == "one"
+
+
+def test_a_wrong_password_is_said_and_not_shown(box, registry, image):
+    registry.publish(registry.base, "one")
+    auth = Path("/run/containers/0/auth.json")
+    good = auth.read_text()
+    try:
+        box.podman("logout", registry.host)
+        box.write("web", image=image)
+        box.start()
+        status = box.wait(lambda s: "cannot pull" in app(s, "web")["message"], "a complaint")
+        assert "authentication required" in app(status, "web")["message"]
+        told = box.run("outdated", check=False)
+        assert told.returncode == 1
+        assert "podman login" in told.stdout
+        assert box.run("update", "web", check=False).returncode == 1
+    finally:
+        auth.write_text(good)
+    box.wait_ready("web")
+
+
+def test_a_registry_that_nobody_vouches_for_is_named(box, registry, image):
+    registry.publish(registry.base, "one")
+    registry.distrust()
+    box.write("web", image=image)
+    box.start()
+    status = box.wait(lambda s: "cannot pull" in app(s, "web")["message"], "a complaint")
+    assert "certificate signed by unknown authority" in app(status, "web")["message"]
+    told = box.run("outdated", check=False)
+    assert told.returncode == 1
+    assert "certificate is not trusted" in told.stdout
+    registry.trust()
+    box.wait_ready("web")
+
+
+def test_a_long_pull_tells_layers_and_bytes(box, registry, image):
+    registry.publish(registry.base, "big", layers=(30 * MIB, 30 * MIB, 30 * MIB))
+    door = SlowDoor(registry.port, 6 * MIB)
+    registry.trust(door.port)
+    try:
+        slow = f"localhost:{door.port}/test/web:1"
+        registry.podman(
+            "login",
+            "-u",
+            "alice",
+            "--password-stdin",
+            f"localhost:{door.port}",
+            stdin=registry.password,
+        )
+        box.write("web", image=slow)
+        box.start()
+        seen = []
+
+        def watched(status):
+            message = app(status, "web")["message"]
+            if message.startswith("pulling") and message not in seen:
+                seen.append(message)
+            return app(status, "web")["action"] == "keep"
+
+        box.wait(watched, "the pull", patience=90)
+    finally:
+        door.close()
+        registry.podman("logout", f"localhost:{door.port}", check=False)
+    print(*seen, sep="\n")
+    assert any(" of 90" in m or "MiB" in m for m in seen), seen
+    assert any("layers, " in m for m in seen), seen
