@@ -82,11 +82,11 @@ def _exchange(
 ) -> Answer:
     target = (address.path or "/") + (f"?{address.query}" if address.query else "")
     connection.request(method, target, headers={**headers, "Connection": "close"})
-    response = connection.getresponse()
-    body = b""
-    while method != "HEAD" and (piece := response.read1(_PIECE)):
-        body += piece
-        if len(body) > largest:
-            raise TooLarge
-    told = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, told, body)
+    with connection.getresponse() as response:
+        body = b""
+        while method != "HEAD" and (piece := response.read1(_PIECE)):
+            body += piece
+            if len(body) > largest:
+                raise TooLarge
+        told = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, told, body)

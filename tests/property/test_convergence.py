@@ -21,6 +21,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.observed import ContainerState, Observed
 from reconciler.model.origin import Origin, Problem
+from reconciler.model.pin import Pin
 
 NAMES = ["a", "b", "c", "d", "e"]
 IMAGES = [IMAGE, "localhost/test:2", "localhost/test:3"]
@@ -264,6 +265,102 @@ def test_killed_at_any_call_it_ends_where_it_would_have_ended(when):
         if not died:
             break
     assert at > 20
+
+
+REMOTE = "registry.example/test:1"
+
+
+def ask_anew(box, *apps):
+    """What `archipelago update` does: write down what the registry says now."""
+    for name in apps:
+        digest = box.world.digests[REMOTE]
+        box.world.ledger.pin((name, "main"), Pin(REMOTE, digest))
+
+
+def images_of(box):
+    return {b.spec.app: b.image_id for b in box.world.boxes.values() if b.state == "running"}
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["with its ledger", "without its ledger"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_any_call_an_image_is_the_one_that_was_asked_for(when, lost):
+    """
+    Every call of an update of images is a place to die.
+
+    Where the ledger is lost as well, the image is the old one or the new one, and no third.
+    """
+    for at in range(60):
+        box = Simulation()
+        box.world.publish(REMOTE, version="1")
+        box.folder.write("db", image=REMOTE)
+        box.folder.write("web", image=REMOTE, requires=["db"])
+        box.settle()
+        first = box.world.pullable[REMOTE]
+        assert images_of(box) == {"db": first, "web": first}
+        box.world.publish(REMOTE, version="2")
+        second = box.world.pullable[REMOTE]
+        box.settle()
+        assert images_of(box) == {"db": first, "web": first}, "nobody asked"
+        ask_anew(box, "web")
+        box.world.publish(REMOTE, version="3")  # what is taken is what was asked for
+        count = 0
+
+        def hook(moment, at=at):
+            nonlocal count
+            if moment.when == when:
+                count += 1
+                if count == at + 1:
+                    raise Killed
+
+        box.world.hook = hook
+        died = False
+        try:
+            box.settle()
+        except Killed:
+            died = True
+        box.world.hook = None
+        if lost and died:
+            box.world.ledger.lose()
+        box.restart()
+        box.settle()
+        found = images_of(box)
+        assert found["db"] == first, at
+        assert found["web"] in ({first, second} if lost and died else {second}), at
+        assert len(box.world.boxes) == 2, at
+        assert {k: p.digest for k, p in box.world.ledger.pins().items()} == {
+            (name, "main"): f"sha256:{image}" for name, image in found.items()
+        }
+        if not died:
+            break
+    assert at > 8
+
+
+@settings(max_examples=60)
+@given(seeds)
+def test_an_image_never_changes_unless_somebody_asks(seed):
+    """Whatever is removed, lost or edited, and whatever the registry has by then."""
+    chance, box = random.Random(seed), Simulation()
+    box.world.publish(REMOTE)
+    for name in NAMES[:3]:
+        box.folder.write(name, image=REMOTE)
+    box.settle()
+    before = images_of(box)
+    for turn in range(8):
+        box.world.publish(REMOTE, version=f"later {turn}")
+        name = chance.choice(NAMES[:3])
+        match chance.randrange(4):
+            case 0:
+                more = {"environment": {"TURN": str(turn)}, "image": REMOTE}
+                box.folder.write(name, containers={"main": more})
+            case 1:
+                box.world.ledger.lose()  # the labels know it, as long as they are there
+            case 2:
+                _break_something(box, chance)
+            case 3 if box.world.find(f"{name}/main") is not None:
+                box.run()  # what was lost is written down again by any pass
+                meddle(box, chance)
+        box.settle()
+        assert images_of(box) == before, turn
 
 
 @settings(max_examples=60)
