@@ -70,73 +70,81 @@ def remove_by_hand(box, name="web"):
     )
 
 
-def test_what_was_resolved_once_stays_until_somebody_asks(box, registry, image):
-    first = registry.publish(registry.base, "one")
+@pytest.fixture
+def first(box, registry, image):
+    """The digest of an image that runs; the tag means another one by now."""
+    found = registry.publish(registry.base, "one")
     box.write("web", image=image)
     box.start()
     box.wait_ready("web")
-    assert (version(box), digest(box)) == ("one", first)
-    ledger = json.loads((box.state / box.instance / "images/images.json").read_text())
-    assert ledger["pins"] == {"web": {"main": {"image": image, "digest": first}}}
-    assert app(box.status(), "web")["containers"][0]["image"] == image
+    assert (version(box), digest(box)) == ("one", found)
+    return found
 
-    second = registry.publish(registry.base, "two")
-    assert second != first
-    (row,) = box.json("outdated")["images"]
-    assert (row["state"], row["running"], row["available"]) == ("newer", first, second)
-    assert "newer" in box.run("outdated").stdout
 
-    remove_by_hand(box)
-    assert (version(box), digest(box)) == ("one", first), "the tag moved, and nobody asked"
+@pytest.fixture
+def second(first, registry):
+    found = registry.publish(registry.base, "two")
+    assert found != first
+    return found
 
-    # Gone from the box as well: pulled again, exactly the same.
+
+def clear_away(box, image):
+    """Leave nothing of the app but its manifest and the ledger."""
     box.run("suspend", "web")
     box.wait(lambda s: app(s, "web")["reason"] == "Suspended", "suspension")
     box.podman("rm", "-f", "-a", "--filter", f"label=io.archipelago.instance={box.instance}")
     forget_image(box, image)
     box.run("resume", "web")
+
+
+def ledger_of(box):
+    return json.loads((box.state / box.instance / "images/images.json").read_text())
+
+
+def test_what_was_resolved_once_is_written_down_and_shown(box, image, first):
+    assert ledger_of(box)["pins"] == {"web": {"main": {"image": image, "digest": first}}}
+    assert app(box.status(), "web")["containers"][0]["image"] == image
+    assert first[:19] in box.run("status", "web").stdout
+
+
+def test_a_tag_that_moves_changes_nothing_until_somebody_asks(box, image, first, second):
+    (row,) = box.json("outdated")["images"]
+    assert (row["state"], row["running"], row["available"]) == ("newer", first, second)
+    assert "newer" in box.run("outdated").stdout
+    remove_by_hand(box)
+    assert (version(box), digest(box)) == ("one", first)
+    clear_away(box, image)  # pulled again, and exactly the same
     box.wait_ready("web")
     assert (version(box), digest(box)) == ("one", first)
 
-    # Losing the state folder's ledger loses nothing: the label says it.
+
+def test_a_ledger_that_is_lost_changes_nothing(box, first, second):
     before = box.container("web")["Id"]
     shutil.rmtree(box.state / box.instance / "images")
     box.stop()
     box.start()
     box.wait_ready("web")
-    assert box.container("web")["Id"] == before
-    ledger = json.loads((box.state / box.instance / "images/images.json").read_text())
-    assert ledger["pins"]["web"]["main"]["digest"] == first
+    assert (box.container("web")["Id"], digest(box)) == (before, first)
+    assert ledger_of(box)["pins"]["web"]["main"]["digest"] == first
 
-    # Somebody asks.
-    told = box.json("update", "web")
-    assert told["changed"] is True
+
+def test_an_update_runs_the_new_image_and_the_next_one_touches_nothing(box, first, second):
+    assert box.json("update", "web")["changed"] is True
     box.wait(lambda s: digest(box) == second and len(app(s, "web")["containers"]) == 1, "update")
     box.wait_ready("web")
     assert version(box) == "two"
     assert len(box.containers()) == 1, "the one before is gone"
-
-    # And asks again: nothing is touched.
     now = box.container("web")["Id"]
     assert box.json("update", "web")["changed"] is False
-    assert "nothing to do" in box.run("update", "web").stdout
+    assert "nothing to do" in box.run("update", "--all").stdout
     assert [r["state"] for r in box.json("outdated")["images"]] == ["current"]
     box.wait_ready("web")
     assert box.container("web")["Id"] == now
 
 
-def test_what_is_pinned_and_gone_is_said_and_never_replaced(box, registry, image):
-    first = registry.publish(registry.base, "one")
-    box.write("web", image=image)
-    box.start()
-    box.wait_ready("web")
-    registry.publish(registry.base, "two")
+def test_what_is_pinned_and_gone_is_said_and_never_replaced(box, registry, image, first, second):
     registry.drop(first)
-    box.run("suspend", "web")
-    box.wait(lambda s: app(s, "web")["reason"] == "Suspended", "suspension")
-    box.podman("rm", "-f", "-a", "--filter", f"label=io.archipelago.instance={box.instance}")
-    forget_image(box, image)
-    box.run("resume", "web")
+    clear_away(box, image)
     status = box.wait(lambda s: "no longer has" in app(s, "web")["message"], "a complaint")
     assert "`archipelago update web` asks anew" in app(status, "web")["message"]
     assert box.containers() == {}
@@ -145,13 +153,8 @@ def test_what_is_pinned_and_gone_is_said_and_never_replaced(box, registry, image
     assert version(box) == "two"
 
 
-def test_an_update_that_cannot_be_pulled_leaves_the_old_one_running(box, registry, image):
-    first = registry.publish(registry.base, "one")
-    box.write("web", image=image)
-    box.start()
-    box.wait_ready("web")
+def test_an_update_that_cannot_be_pulled_leaves_the_old_one_running(box, registry, first, second):
     before = box.container("web")["Id"]
-    second = registry.publish(registry.base, "two")
     box.stop()
     assert box.json("update", "web")["changed"] is True
     registry.drop(second)

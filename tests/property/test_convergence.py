@@ -281,6 +281,43 @@ def images_of(box):
     return {b.spec.app: b.image_id for b in box.world.boxes.values() if b.state == "running"}
 
 
+def asked_for_another_image():
+    """Two apps of one image, of which one is asked for anew; return its first and second id."""
+    box = Simulation()
+    box.world.publish(REMOTE, version="1")
+    box.folder.write("db", image=REMOTE)
+    box.folder.write("web", image=REMOTE, requires=["db"])
+    box.settle()
+    first = box.world.pullable[REMOTE]
+    box.world.publish(REMOTE, version="2")
+    box.settle()
+    assert images_of(box) == {"db": first, "web": first}, "nobody asked"
+    ask_anew(box, "web")
+    second = box.world.pullable[REMOTE]
+    box.world.publish(REMOTE, version="3")  # what is taken is what was asked for
+    return box, first, second
+
+
+def settles_unless_killed(box, when, at):
+    """Settle, but die at that call; say whether it died."""
+    count = 0
+
+    def hook(moment):
+        nonlocal count
+        count += moment.when == when
+        if moment.when == when and count == at + 1:
+            raise Killed
+
+    box.world.hook = hook
+    try:
+        box.settle()
+    except Killed:
+        return True
+    finally:
+        box.world.hook = None
+    return False
+
+
 @pytest.mark.parametrize("lost", [False, True], ids=["with its ledger", "without its ledger"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_any_call_an_image_is_the_one_that_was_asked_for(when, lost):
@@ -290,35 +327,8 @@ def test_killed_at_any_call_an_image_is_the_one_that_was_asked_for(when, lost):
     Where the ledger is lost as well, the image is the old one or the new one, and no third.
     """
     for at in range(60):
-        box = Simulation()
-        box.world.publish(REMOTE, version="1")
-        box.folder.write("db", image=REMOTE)
-        box.folder.write("web", image=REMOTE, requires=["db"])
-        box.settle()
-        first = box.world.pullable[REMOTE]
-        assert images_of(box) == {"db": first, "web": first}
-        box.world.publish(REMOTE, version="2")
-        second = box.world.pullable[REMOTE]
-        box.settle()
-        assert images_of(box) == {"db": first, "web": first}, "nobody asked"
-        ask_anew(box, "web")
-        box.world.publish(REMOTE, version="3")  # what is taken is what was asked for
-        count = 0
-
-        def hook(moment, at=at):
-            nonlocal count
-            if moment.when == when:
-                count += 1
-                if count == at + 1:
-                    raise Killed
-
-        box.world.hook = hook
-        died = False
-        try:
-            box.settle()
-        except Killed:
-            died = True
-        box.world.hook = None
+        box, first, second = asked_for_another_image()
+        died = settles_unless_killed(box, when, at)
         if lost and died:
             box.world.ledger.lose()
         box.restart()

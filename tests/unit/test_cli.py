@@ -17,6 +17,7 @@ from reconciler.errors import DriverUnavailable
 from reconciler.model.change import Action
 from reconciler.model.health import HealthState
 from reconciler.model.origin import Origin, Problem
+from reconciler.model.pin import Pin, Told
 from reconciler.model.status import (
     AppStatus,
     Condition,
@@ -26,6 +27,7 @@ from reconciler.model.status import (
     Status,
 )
 from reconciler.ports import Clock
+from reconciler.registry.ledger import FileLedger
 from reconciler.report.event import Event, EventKind
 from reconciler.report.journal import Journal
 from reconciler.report.status_json import status_document
@@ -519,3 +521,127 @@ def test_nobody_reads_any_more(box):
         check=False,
     )
     assert ended.stderr == b""
+
+
+# Images
+
+REMOTE = "registry.example/team/web:1"
+FIRST, SECOND = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+
+
+@pytest.fixture
+def registries(box, monkeypatch):
+    """What registries say, by image; what is not here cannot be asked."""
+    said = {REMOTE: Told(FIRST)}
+
+    def ask(images):
+        return {i: said.get(i, Told(error=f"cannot ask about {i}: it has none")) for i in images}
+
+    monkeypatch.setattr(wiring, "ask_registries", ask)
+    write_remote(box, "web", REMOTE)
+    return said
+
+
+def write_remote(box, name, image):
+    box.write(f"{name}.yml", manifest(name).replace("localhost/x:1", image))
+
+
+def pins_of(box):
+    return FileLedger(box.own("images/images.json")).pins()
+
+
+def test_outdated_shows_what_a_registry_has_that_is_newer(box, registries):
+    FileLedger(box.own("images/images.json")).write({("web", "main"): Pin(REMOTE, FIRST)})
+    write_remote(box, "db", "localhost/x:1")
+    (local, web) = box.json("outdated")["images"]
+    assert (local["app"], local["state"], local["available"]) == ("db", "local", None)
+    assert web == {
+        "app": "web",
+        "container": "main",
+        "image": REMOTE,
+        "pinned": FIRST,
+        "running": None,
+        "available": FIRST,
+        "state": "current",
+        "error": "",
+    }
+    registries[REMOTE] = Told(SECOND)
+    told = box.run("outdated")
+    assert told.exit_code == 0
+    assert f"{FIRST[:19]}  {SECOND[:19]}  newer" in told.stdout
+    assert "1 app behind: `archipelago update APP` takes it." in told.stdout
+    assert [i["app"] for i in box.json("outdated", "web")["images"]] == ["web"]
+    assert pins_of(box) == {("web", "main"): Pin(REMOTE, FIRST)}, "it only looks"
+
+
+def test_outdated_fails_only_where_nobody_could_be_asked(box, registries):
+    write_remote(box, "mail", "registry.example/mail:1")
+    told = box.run("outdated")
+    assert told.exit_code == 0
+    assert "cannot ask about registry.example/mail:1: it has none" in told.stdout
+    registries.clear()
+    assert box.run("outdated").exit_code == 1
+
+
+def test_outdated_without_apps_has_nothing_to_ask(box):
+    told = box.run("outdated")
+    assert (told.exit_code, told.stdout) == (0, "No apps.\n")
+    assert box.json("outdated") == {"images": []}
+
+
+@pytest.mark.parametrize("words", [("outdated", "wbe"), ("update", "wbe")])
+def test_images_of_an_app_that_is_not_there(box, registries, words):
+    told = box.run(*words)
+    assert told.exit_code == 1
+    assert "did you mean web?" in told.stderr
+    box.write("wbe.yml", "app:\n  id: wbe\n  name: 7\n")
+    assert "cannot use wbe: " in box.run(*words).stderr
+
+
+def test_an_update_writes_down_what_is_another_and_says_so(box, registries):
+    told = box.run("update", "web")
+    assert told.exit_code == 0
+    assert f"web/main: {REMOTE} not known → {FIRST[:19]}" in told.stdout
+    assert pins_of(box) == {("web", "main"): Pin(REMOTE, FIRST)}
+    assert "nothing to do" in box.run("update", "web").stdout
+    registries[REMOTE] = Told(SECOND)
+    document = box.json("update", "--all")
+    assert document["changed"] is True
+    assert [(i["app"], i["pinned"], i["changed"]) for i in document["images"]] == [
+        ("web", FIRST, True)
+    ]
+    assert pins_of(box) == {("web", "main"): Pin(REMOTE, SECOND)}
+    assert box.json("update", "web")["changed"] is False
+
+
+def test_an_update_of_what_no_registry_knows_does_nothing(box, registries):
+    write_remote(box, "db", "localhost/x:1")
+    told = box.run("update", "db")
+    assert (told.exit_code, told.stdout) == (0, "db/main: localhost/x:1 means the same for ever\n")
+    assert pins_of(box) == {}
+
+
+def test_of_an_app_that_cannot_be_asked_about_as_a_whole_nothing_is_changed(box, registries):
+    two = "  containers:\n    main: {image: %s}\n    side: {image: registry.example/side:1}\n"
+    box.write("web.yml", "app:\n  id: web\n  name: web\n" + two % REMOTE)
+    write_remote(box, "shop", REMOTE)
+    told = box.run("update", "--all")
+    assert told.exit_code == 1
+    assert "cannot ask about registry.example/side:1" in told.stderr
+    assert "Nothing is changed of web." in told.stderr
+    assert pins_of(box) == {("shop", "main"): Pin(REMOTE, FIRST)}
+
+
+@pytest.mark.parametrize("words", [(), ("web", "--all")])
+def test_an_update_names_one_app_or_all(box, registries, words):
+    told = box.run("update", *words)
+    assert told.exit_code == 1
+    assert "name one app, or say --all" in told.stderr
+
+
+def test_a_ledger_that_cannot_be_written_is_said(box, registries):
+    box.own("images").parent.mkdir(parents=True, exist_ok=True)
+    box.own("images").write_text("in the way")
+    told = box.run("update", "web")
+    assert told.exit_code == 1
+    assert "cannot write the image ledger: file exists" in told.stderr

@@ -22,6 +22,8 @@ OWN = {
     "doctor": set(),
     "schema": set(),
     "secret": {"app", "name"},
+    "outdated": {"app"},
+    "update": {"app", "every"},
 }
 METRICS = {
     "archipelago_app_health": ("gauge", ("app", "state")),
