@@ -22,6 +22,7 @@ OWN = {
     "doctor": set(),
     "schema": set(),
     "secret": {"app", "name"},
+    "graph": set(),
     "outdated": {"app"},
     "update": {"app", "every"},
 }
