@@ -18,6 +18,7 @@ from pathlib import Path
 
 from reconciler.drivers.memory import MemoryDriver, World
 from reconciler.drivers.podman.driver import PodmanDriver, Settings
+from reconciler.drivers.podman.images import Registry
 from reconciler.model import labels
 from reconciler.model.desired import (
     ContainerSpec,
@@ -27,6 +28,7 @@ from reconciler.model.desired import (
     VolumeSpec,
 )
 from reconciler.model.observed import ContainerState
+from reconciler.registry.ledger import FileLedger
 from reconciler.security.secrets import SecretFiles
 
 DIGEST = "0123456789abcdef" * 4
@@ -146,6 +148,7 @@ class MemoryMachine(Machine):
         self.world = World(RealClock())
         self.world.publish(self.image)
         self.secrets = self.world.secrets
+        self.ledger = self.world.ledger
         super().__init__()
         self.driver.prepare_image(self.spec(), lambda _: None)
 
@@ -154,6 +157,13 @@ class MemoryMachine(Machine):
 
     def close(self):
         pass
+
+    def loaded(self, name):
+        """Have an image of a registry on the box, and return its reference."""
+        image = f"registry.example/{self.instance}/{name}:1"
+        self.world.publish(image)
+        self.world.images[image] = self.world.pullable[image]
+        return image
 
     def content(self, spec, mount, path):
         """Return what a file in a volume of the container says."""
@@ -236,14 +246,16 @@ class PodmanMachine(Machine):
         self.image = image
         self.directory = directory
         self.secrets = SecretFiles(directory / "secrets")
+        self.ledger = FileLedger(directory / "images" / "images.json")
         self.socket = socket or directory / "podman.sock"
         self.process = None
+        self.tagged = []
         if socket is None:
             self.begin_service()
         super().__init__()
 
     def make_driver(self, instance):
-        settings = Settings(data_dir=self.directory)
+        settings = Settings(data_dir=self.directory, registry=Registry(self.ledger))
         return PodmanDriver(instance, self.socket, secrets=self.secrets, settings=settings)
 
     def begin_service(self):
@@ -276,7 +288,15 @@ class PodmanMachine(Machine):
             mine = [n for n in listed if n.startswith(self.instance)]
             if mine:
                 podman(kind, "rm", *mine, check=False)
+        if self.tagged:
+            podman("untag", self.image, *self.tagged, check=False)
         self.end_service(signal.SIGTERM)
+
+    def loaded(self, name):
+        image = f"registry.example/{self.instance}/{name}:1"
+        podman("tag", self.image, image)
+        self.tagged.append(image)
+        return image
 
     def content(self, spec, mount, path):
         volume = next(m.source for m in spec.mounts if m.target == mount)

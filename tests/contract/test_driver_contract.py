@@ -22,6 +22,7 @@ from reconciler.model.desired import (
     VolumeSpec,
 )
 from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
+from reconciler.model.pin import Pin
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
 
 CREATED, RUNNING, EXITED = (
@@ -219,6 +220,52 @@ def test_a_build_that_fails_says_why(machine, tmp_path):
     with pytest.raises(DriverRejected, match=r"^cannot build .*absent\.txt"):
         machine.driver.prepare_image(spec, lambda _: None)
     assert not machine.has_image(spec.image)
+
+
+NOWHERE = f"sha256:{'7' * 64}"
+
+
+def test_what_an_image_was_taken_to_mean_is_written_down_and_told(machine):
+    spec = machine.spec(image=machine.loaded("one"))
+    machine.driver.prepare_image(spec, lambda _: None)
+    pin = machine.ledger.pins()[spec.app, spec.name]
+    assert (pin.image, pin.digest[:7]) == (spec.image, "sha256:")
+    seen = machine.running(spec)
+    assert (seen.image, seen.image_digest) == (spec.image, pin.digest)
+
+
+def test_an_image_of_this_box_alone_is_not_pinned(machine):
+    spec = machine.spec()
+    machine.driver.prepare_image(spec, lambda _: None)
+    assert machine.ledger.pins() == {}
+    assert (machine.made(spec).image, machine.see(spec).image_digest) == (spec.image, "")
+
+
+def test_a_pin_is_what_is_run_whatever_the_ledger_says(machine):
+    spec = machine.spec(image=machine.loaded("one"))
+    machine.driver.prepare_image(spec, lambda _: None)
+    pin = machine.ledger.pins()[spec.app, spec.name]
+    machine.ledger.pin((spec.app, spec.name), Pin(spec.image, NOWHERE))
+    pinned = replace(spec, pin=pin.digest)
+    machine.driver.prepare_image(pinned, lambda _: None)
+    assert machine.made(pinned).image_digest == pin.digest
+
+
+def test_a_pin_of_another_reference_is_not_run(machine):
+    spec = machine.spec(image=machine.loaded("one"))
+    machine.ledger.pin((spec.app, spec.name), Pin(spec.image + "2", NOWHERE))
+    machine.driver.prepare_image(spec, lambda _: None)
+    assert machine.made(spec).image_digest not in {"", NOWHERE}
+
+
+@pytest.mark.parametrize("policy", [PullPolicy.IF_NOT_PRESENT, PullPolicy.NEVER])
+def test_a_pinned_image_that_is_not_to_be_had_is_never_the_tag_instead(machine, policy):
+    spec = machine.spec(image=machine.loaded("one"), pin=NOWHERE, pull_policy=policy)
+    with pytest.raises(DriverRejected, match="cannot "):
+        machine.driver.prepare_image(spec, lambda _: None)
+    with pytest.raises(DriverRejected):
+        machine.driver.create(spec)
+    assert machine.see(spec) is None
 
 
 # --- networks and volumes --------------------------------------------------------------------

@@ -15,10 +15,10 @@ from contract.machines import Wakes, until
 
 from reconciler.drivers.podman import asking, build_context, host_paths
 from reconciler.drivers.podman.client import Client, Request
-from reconciler.drivers.podman.pulling import readable_pull_error
 from reconciler.drivers.podman.listing import after_inspect, is_ours, moment, parse_item, state_of
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.drivers.podman.process_watch import ProcessWatch
+from reconciler.drivers.podman.pulling import readable_pull_error
 from reconciler.drivers.podman.refusal import refusal, tidy, without
 from reconciler.drivers.podman.stream import Ask, Stream
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
