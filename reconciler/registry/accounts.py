@@ -18,11 +18,10 @@ _DOCKER = ("docker.io", "index.docker.io", "https://index.docker.io/v1/")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A name and a password; a token instead of both where a registry gave one."""
+    """A name and a password."""
 
     name: str
     password: str = field(repr=False)
-    token: str = field(default="", repr=False)
 
     def basic(self) -> str:
         """Return the value of a header that shows both."""
@@ -90,4 +89,4 @@ def _account(entry: Any) -> Account | None:  # noqa: ANN401 - JSON of any shape
     name, colon, password = text.partition(":")
     if not colon:
         return None
-    return Account(name, password.rstrip("\0"), str(told.get("identitytoken") or ""))
+    return Account(name, password.rstrip("\0"))

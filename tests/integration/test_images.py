@@ -6,8 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from contract.machines import PodmanMachine
 from e2e.box import Box, app, condition
 from local_registry import LocalRegistry, SlowDoor
+
+from reconciler.registry.client import RegistryClient
 
 pytestmark = [
     pytest.mark.podman,
@@ -254,3 +257,39 @@ def test_a_long_pull_tells_layers_and_bytes(box, registry, image):
     print(*seen, sep="\n")
     assert any(" of 90" in m or "MiB" in m for m in seen), seen
     assert any("layers, " in m for m in seen), seen
+
+
+def test_a_registry_that_the_operator_calls_insecure(box, tmp_path, podman_cli, busybox_image):
+    settings = Path("/etc/containers/registries.conf.d/of-a-test.conf")
+    registry = LocalRegistry(tmp_path / "plain", podman_cli, tls=False, password="")
+    settings.write_text(f'[[registry]]\nlocation = "{registry.host}"\ninsecure = true\n')
+    try:
+        found = registry.publish(busybox_image, "one")
+        box.write("web", image=f"{registry.host}/test/web:1")
+        box.start()
+        box.wait_ready("web")
+        assert digest(box) == found
+        assert [r["state"] for r in box.json("outdated")["images"]] == ["current"]
+    finally:
+        settings.unlink()
+        registry.close()
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["an image", "an index of images"])
+def test_where_only_podman_knows_the_way_its_own_digest_is_the_pin(
+    many, registry, image, tmp_path, podman_socket
+):
+    wanted = registry.publish(registry.base, "one")
+    if many:
+        image = f"{registry.host}/test/many:1"
+        registry.podman("manifest", "create", image)
+        registry.podman("manifest", "add", image, f"docker://{registry.host}/test/web:1")
+        registry.podman("manifest", "push", "--all", image, f"docker://{image}")
+        registry.podman("manifest", "rm", image)
+        wanted = RegistryClient(dict(os.environ)).digest(image)
+    machine = PodmanMachine(registry.base, tmp_path / "machine", podman_socket)
+    spec = machine.spec(image=image)
+    machine.driver.prepare_image(spec, lambda _: None)
+    assert machine.ledger.pins()[spec.app, spec.name].digest == wanted
+    assert machine.running(spec).image_digest == wanted
+    machine.close()
