@@ -1,5 +1,7 @@
 """The verbs, put together."""
 
+import gc
+
 import typer
 
 from reconciler import __version__
@@ -69,5 +71,11 @@ def _top(
 
 
 def main() -> None:
-    """Run the command of this process."""
+    """
+    Run the command of this process.
+
+    A verb that looks makes no garbage worth collecting, and collecting while modules are loaded
+    takes a tenth of its time; the loop turns it on again.
+    """
+    gc.disable()
     build()()
