@@ -12,6 +12,7 @@ from reconciler.importing.interpolation import InterpolationError, Variables, op
 from reconciler.importing.ledger import leaves
 from reconciler.importing.service import CARRIERS, NEUTRAL, REASONS
 from reconciler.sources.manifests import load_documents
+from reconciler.sources.yaml_documents import parse
 
 INNER = (
     "target source type published protocol host_ip mode bind volume tmpfs size test interval "
@@ -57,13 +58,24 @@ COMPOSE = st.fixed_dictionaries(
 ADDONS = st.dictionaries(st.sampled_from(ADDON.split()), VALUES, max_size=8)
 
 
+def as_texts(data):
+    """Return data whose scalars are texts, as a reader of the manifest sees them."""
+    if isinstance(data, dict):
+        return {key: as_texts(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [as_texts(value) for value in data]
+    return str(data).lower() if isinstance(data, bool) else str(data)
+
+
 def check(data, draft):
     for path in leaves(data):
         assert draft.ledger.fate_of(path) is not None, f"silent about {path}"
     assert draft.carried + draft.neutral + draft.not_carried == len(list(leaves(data)))
     if not draft.refusals:
-        loaded = load_documents(manifest_text(draft.app, "x").encode(), "m.yml")
+        text = manifest_text(draft.app, "x").encode()
+        loaded = load_documents(text, "m.yml")
         assert loaded.problems == ()
+        assert as_texts(parse(text, "m.yml")[0][0].data["app"]) == as_texts(draft.app)
     json.dumps(draft.app)
 
 

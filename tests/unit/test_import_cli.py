@@ -128,9 +128,12 @@ def test_what_umbrel_says_is_read_from_beside_the_file(run, tmp_path):
 
 
 def test_what_a_merge_brought_is_told_where_it_was_brought(run, tmp_path):
-    text = "x-a: &a\n  tty: true\nservices:\n  web:\n    <<: *a\n    image: a/b:1\n"
+    text = "x-a: &a\n  deploy: {replicas: 3}\nservices:\n  web:\n    <<: *a\n    image: a/b:1\n"
     write(tmp_path, "compose.yml", text)
-    assert "compose.yml:4:3: cannot carry `services.web.tty`" in run("compose", ".").stderr
+    assert (
+        "compose.yml:4:3: cannot carry `services.web.deploy.replicas`"
+        in run("compose", ".").stderr
+    )
 
 
 def test_an_addon_is_imported(run, tmp_path):
