@@ -11,6 +11,7 @@ from reconciler.cli.confirm import removal
 from reconciler.cli.doctor import doctor
 from reconciler.cli.events import events
 from reconciler.cli.graph import graph
+from reconciler.cli.import_ import addon, compose
 from reconciler.cli.logs import logs
 from reconciler.cli.plan import plan
 from reconciler.cli.remove import remove
@@ -58,6 +59,10 @@ def build() -> typer.Typer:
     )
     confirm.command("removal")(verb(removal))
     app.add_typer(confirm, name="confirm")
+    bring = typer.Typer(help="Make a manifest of what another system has.", no_args_is_help=True)
+    bring.command("compose")(verb(compose))
+    bring.command("addon")(verb(addon))
+    app.add_typer(bring, name="import")
     return app
 
 
