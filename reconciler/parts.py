@@ -62,7 +62,11 @@ def podman(
 ) -> PodmanDriver:
     """Return the driver for that engine."""
     elsewhere = Registry(pins, partial(_resolve, RegistryClient(environment())))
-    places = DriverSettings(data_dir=settings.data_dir, registry=elsewhere)
+    places = DriverSettings(
+        data_dir=settings.data_dir,
+        shares_dir=settings.state_dir / "shares",
+        registry=elsewhere,
+    )
     return PodmanDriver(
         settings.instance,
         found.socket,

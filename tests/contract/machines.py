@@ -255,7 +255,11 @@ class PodmanMachine(Machine):
         super().__init__()
 
     def make_driver(self, instance):
-        settings = Settings(data_dir=self.directory, registry=Registry(self.ledger))
+        settings = Settings(
+            data_dir=self.directory,
+            shares_dir=self.directory / "shares",
+            registry=Registry(self.ledger),
+        )
         return PodmanDriver(instance, self.socket, secrets=self.secrets, settings=settings)
 
     def begin_service(self):

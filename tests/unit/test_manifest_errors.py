@@ -65,7 +65,12 @@ suspend: {} ¦ 1:1 ¦ the key `app` is missing ¦
 IN_THE_APP = rows(
     ONE,
     """
-  network: {egress: none} ¦ 6:3 ¦ `network` is not available in this version ¦ remove
+  custom: [] ¦ 6:3 ¦ `custom` is not available in this version ¦ remove
+  network: {egress: wan} ¦ 6:21 ¦ `wan` is not one of internet, lan, none ¦ did you mean `lan`?
+  update: {strategy: recreate} ¦ 6:22 ¦ is not one of replace, blue-green ¦ write replace
+  update: {health_deadline: 0s} ¦ 6:29 ¦ 0s is out of bounds ¦ 86400s
+  backup: {exclude: [a b]} ¦ 6:22 ¦ `a b` is not the name of a volume ¦ data
+  backup: {pre: ""} ¦ 6:17 ¦ the command is empty ¦
   provides: [a] ¦ 6:14 ¦ `a` need not be provided: it is its own id ¦ remove it
   provides: [b, {name: b}] ¦ 6:17 ¦ `b` need not be provided: it is given twice ¦ remove it
   provides: [My Name] ¦ 6:14 ¦ `My Name` is not an app id ¦ my-name
@@ -77,7 +82,11 @@ IN_THE_APP = rows(
   exports: {values: {1a: x}} ¦ 6:22 ¦ `1a` is not the name of an export ¦ RPC_HOST
   exports: {values: {A: "{{ secrets.b }}"}} ¦ 6:25 ¦ declares no secret `b` ¦ generated_secrets
   exports: {values: {A: "{{ dependencies.b.host }}"}}⏎  dependencies: [b] ¦ 6:25 ¦ cannot pass on what another app exports ¦ that app itself
-  exports: {files: {}} ¦ 6:13 ¦ `files` is not available in this version ¦ remove
+  exports: {files: {a: {volume: v}}} ¦ 6:33 ¦ this app has no volume `v` ¦
+  exports: {files: {a: {volume: data, path: x}}} ¦ 6:45 ¦ `x` is not an absolute path ¦
+  dependencies: [{app_id: b, files: [{from: a}]}] ¦ 6:38 ¦ the key `target` is missing ¦
+  dependencies: [{app_id: b, files: [{from: a, target: /a}, {from: b, target: /a}]}] ¦ 6:79 ¦ two things are mounted at `/a` ¦ another
+  dependencies: [{storage: 1Gi, files: []}] ¦ 6:33 ¦ room for data has no `files` ¦
   alerts: {install: 5, remove: x} ¦ 6:24 ¦ there is no key `remove` ¦
   parameters: [{name: a}] ¦ 6:23 ¦ `a` is not the name of a parameter ¦ ADMIN_EMAIL
   parameters: [{name: A, type: string}] ¦ 6:32 ¦ is not one of text, random ¦ write text
