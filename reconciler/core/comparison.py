@@ -7,6 +7,7 @@ from typing import assert_never
 
 from reconciler.core import graph, pins
 from reconciler.core.health import assess
+from reconciler.model.change import Reason
 from reconciler.model.desired import AppSpec, ContainerSpec, Restart, StartCondition
 from reconciler.model.health import Health, HealthState, ProbeRecord
 from reconciler.model.observed import ContainerState, ObservedContainer
@@ -73,10 +74,11 @@ class Comparison:
             if health.state is HealthState.UNHEALTHY
         )
 
-    def image_changed(self) -> bool:
-        """Whether all that is outdated is an image: what was asked for is the same."""
+    def outdated_because(self) -> Reason:
+        """Say whether what is written is another, or only what its images are to mean."""
         wanted = {c.name: c.digest for c in self.spec.containers}
-        return all(wanted.get(c.container) == c.digest for c in self.outdated)
+        same = all(wanted.get(c.container) == c.digest for c in self.outdated)
+        return Reason.IMAGE_CHANGED if same else Reason.DIGEST_CHANGED
 
     def pins(self) -> str:
         """Return, for telling attempts apart, what its images are pinned to."""

@@ -130,14 +130,10 @@ def _kind(comparison: Comparison) -> tuple[Action, Reason]:
     """Name the way to a complete app: what is there already decides the word."""
     if comparison.beyond_use():
         return Action.RESTART, Reason.PROCESS_LOST
-    names = {c.name for c in comparison.to_create()}
-    changed = Reason.IMAGE_CHANGED if comparison.image_changed() else Reason.DIGEST_CHANGED
-    if any(c.container in names for c in comparison.outdated):
-        return Action.UPDATE, changed
-    if not names:
+    if not comparison.to_create():
         return Action.START, Reason.NETWORK_MISSING
     if comparison.outdated:
-        return Action.UPDATE, changed
+        return Action.UPDATE, comparison.outdated_because()
     if comparison.current:
         return Action.INSTALL, Reason.INCOMPLETE
     return Action.INSTALL, Reason.NOT_INSTALLED
@@ -255,11 +251,10 @@ def _act(
 
 def _why(comparison: Comparison, reason: Reason) -> str:
     """Say what is wrong with the containers, in words that stay the same while it is."""
-    if reason is Reason.DIGEST_CHANGED:
-        return f"{', '.join(sorted(c.name for c in comparison.to_create()))} changed"
-    if reason is Reason.IMAGE_CHANGED:
-        names = sorted(c.name for c in comparison.to_create())
-        return f"another image was asked for: {', '.join(names)}"
+    if reason in {Reason.DIGEST_CHANGED, Reason.IMAGE_CHANGED}:
+        names = ", ".join(sorted(c.name for c in comparison.to_create()))
+        only_image = reason is Reason.IMAGE_CHANGED
+        return f"another image was asked for: {names}" if only_image else f"{names} changed"
     if reason is Reason.NETWORK_MISSING:
         return "its network is gone"
     if reason is Reason.PROCESS_LOST:

@@ -49,10 +49,7 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """
-    Where host directories and copies of shared files are, where images come from, how long that
-    may take.
-    """
+    """Where host directories, shared copies and images are, and how long images may take."""
 
     data_dir: Path = Path("/var/lib/archipelago")
     shares_dir: Path = Path("/var/lib/archipelago/shares")
