@@ -12,6 +12,7 @@ from reconciler.cli.doctor import doctor
 from reconciler.cli.events import events
 from reconciler.cli.graph import graph
 from reconciler.cli.import_ import addon, compose
+from reconciler.cli.install import install
 from reconciler.cli.logs import logs
 from reconciler.cli.outdated import outdated
 from reconciler.cli.plan import plan
@@ -30,6 +31,7 @@ VERBS = (
     apply,
     status,
     validate,
+    install,
     remove,
     suspend,
     resume,
