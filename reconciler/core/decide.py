@@ -258,8 +258,8 @@ def _why(comparison: Comparison, reason: Reason) -> str:
     if reason is Reason.NETWORK_MISSING:
         return "its network is gone"
     if reason is Reason.PROCESS_LOST:
-        names = sorted(c.container for c in comparison.beyond_use())
-        return f"{', '.join(names)} cannot be used any more and is made anew"
+        names = ", ".join(sorted(c.container for c in comparison.beyond_use()))
+        return f"{names} cannot be used any more and is made anew"
     told = [
         f"{name} is unhealthy: {health.message}"
         for name, health in sorted(comparison.health.items())
