@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.assembly import Loop
+    from reconciler.core.specs import Platform
     from reconciler.drivers.podman.doctor import Finding
+    from reconciler.model.desired import Desired
     from reconciler.model.snapshot import Snapshot
     from reconciler.model.status import Status
     from reconciler.ports import Driver
@@ -96,6 +98,21 @@ def findings(settings: Settings) -> "Sequence[Finding]":
 
     variables = environment()
     return diagnose(*examine(settings.podman, settings.instance, settings.state_dir, variables))
+
+
+def platform(settings: Settings) -> "Platform":
+    """Return what this box adds to every manifest."""
+    from reconciler import parts
+
+    return parts.pass_settings(settings).platform
+
+
+def desired(settings: Settings, snapshot: "Snapshot | None" = None) -> "Desired":
+    """Return what should run, from the documents alone (those given, or all): needs no engine."""
+    from reconciler.core.resolve import resolve
+
+    found = documents(settings.desired_state) if snapshot is None else snapshot
+    return resolve(found, documents(settings.catalogue), platform(settings))
 
 
 def secrets(settings: Settings) -> "SecretFiles":

@@ -106,6 +106,7 @@ def seen(
         wanted.digest,
         state,
         started_at=NOW - timedelta(hours=1),
+        process_start=100.0 if state is ContainerState.RUNNING else 0.0,
         requires=wanted.requires,
         source=wanted.source,
     )

@@ -8,6 +8,7 @@ from reconciler.cli.call import verb
 from reconciler.cli.confirm import removal
 from reconciler.cli.doctor import doctor
 from reconciler.cli.events import events
+from reconciler.cli.graph import graph
 from reconciler.cli.logs import logs
 from reconciler.cli.plan import plan
 from reconciler.cli.remove import remove
@@ -32,6 +33,7 @@ VERBS = (
     doctor,
     schema,
     secret,
+    graph,
 )
 
 

@@ -107,20 +107,22 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     """Turn a function of a `Call` into a command with the common options."""
 
     def called(**given: Any) -> None:  # noqa: ANN401 - whatever the options are
-        common = {name: given.pop(name) for name in _COMMON}
-        config, output = common.pop("config"), common.pop("output")
+        common = {name: given.pop(name) for name in shared}
+        config, output = common.pop("config"), common.pop("output", Output.TEXT)
         flags = {name: value for name, value in common.items() if value is not None}
         _guarded(lambda: function(Call(flags, config, output), **given))
 
     own = list(signature(function, eval_str=True).parameters.values())[1:]
+    # A verb that prints more than words and JSON has an --output of its own.
+    shared = [name for name in _COMMON if name not in {p.name for p in own}]
     added = [
         Parameter(
             name,
             Parameter.KEYWORD_ONLY,
             default=Output.TEXT if name == "output" else None,
-            annotation=annotation,
+            annotation=_COMMON[name],
         )
-        for name, annotation in _COMMON.items()
+        for name in shared
     ]
     parameters = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in own] + added
     called.__name__, called.__doc__ = function.__name__, function.__doc__

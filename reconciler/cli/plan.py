@@ -1,5 +1,6 @@
 """`archipelago plan`: what a pass would do now, and why. Changes nothing."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -39,7 +40,8 @@ def plan(
     if call.json:
         call.print_json(plan_document(made, problems))
     else:
-        _show(made, problems)
+        apps = situation.desired.apps.values()
+        _show(made, problems, {a.id: a.alert_install for a in apps if a.alert_install})
     if not situation.desired.complete:
         call.finish(FAILED)
     acts = any(change.acts for change in made.changes)
@@ -64,7 +66,7 @@ def plan_document(made: Plan, problems: tuple[Problem, ...]) -> dict[str, Any]:
     }
 
 
-def _show(made: Plan, problems: tuple[Problem, ...]) -> None:
+def _show(made: Plan, problems: tuple[Problem, ...], alerts: Mapping[str, str]) -> None:
     """
     Print a change a paragraph, with its reason and its steps.
 
@@ -77,6 +79,8 @@ def _show(made: Plan, problems: tuple[Problem, ...]) -> None:
         action = typer.style(f"{change.action:7}", _COLOURS[change.action])
         told = f"  {plain(change.message)}" if change.message else ""
         typer.echo(f"{change.app:{wide}}  {action}  {change.reason}{told}")
+        if change.action is Action.INSTALL and change.app in alerts:
+            typer.echo(typer.style(f"{'':{wide}}  ! {plain(alerts[change.app])}", "yellow"))
         for step in change.steps:
             typer.echo(f"{'':{wide}}  - {plain(describe(step))}")
     acting = sum(change.acts for change in made.changes)

@@ -1,16 +1,19 @@
 """`archipelago remove APP`: takes the app's documents out of the desired directory."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reconciler.cli import desired
 from reconciler.cli.call import Call
+from reconciler.cli.words import plain
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from reconciler.config import Settings
+    from reconciler.model.desired import Desired
     from reconciler.model.snapshot import Snapshot
 
 
@@ -23,58 +26,87 @@ def remove(
     ] = False,
 ) -> None:
     """Stop wanting an app: its containers go, its volumes stay."""
+    from reconciler import wiring
     from reconciler.sources import edit
 
     settings = call.settings()
     snapshot = desired.read(settings)
+    found = wiring.desired(settings, snapshot)
+    _check_requested(found, app)
     desired.check_wanted(snapshot, app)
-    needed_by = dependants(settings, snapshot, app)
+    needed_by = dependants(found, app)
     if needed_by and not force:
         raise ConfigurationError(
             f"cannot remove {app}: it is required by {', '.join(needed_by)}; remove that first, "
             "or use --force (it then stays until nobody needs it)",
         )
-    _give_word(settings, app, last=desired.wanted(snapshot) == {app})
+    going = [app, *_goes_with(settings, snapshot, found, app)]
+    _give_word(settings, going, last=desired.wanted(snapshot) == {app})
     done = [edit.remove_app(file, app) for file in desired.files_of(snapshot, app)]
     edits = [e for e in done if e is not None]
     notice = desired.commit_notice(settings.desired_state)
+    alerts = [spec.alert_uninstall for name in going if (spec := found.apps.get(name))]
     if call.json:
         files = [{"file": str(e.file), "deleted": e.deleted} for e in edits]
-        call.print_json({"app": app, "files": files, "needed_by": needed_by, "notice": notice})
+        told = {"app": app, "files": files, "needed_by": needed_by, "notice": notice}
+        call.print_json(told | {"goes_with": going[1:], "alerts": [a for a in alerts if a]})
         return
+    for alert in filter(None, alerts):
+        call.tell(plain(alert))
     for e in edits:
         call.tell(f"{'Deleted' if e.deleted else 'Cut it out of'} {e.file}")
-    call.tell(f"The loop removes {app}; its volumes stay.")
+    also = f", and {', '.join(going[1:])}, which nobody else requires" if going[1:] else ""
+    call.tell(f"The loop removes {app}{also}; its volumes stay.")
     if notice:
         call.tell(notice)
 
 
-def dependants(settings: "Settings", snapshot: "Snapshot", app: str) -> list[str]:
-    """Return the desired apps that cannot do without the app."""
+def _goes_with(
+    settings: "Settings",
+    snapshot: "Snapshot",
+    found: "Desired",
+    app: str,
+) -> list[str]:
+    """Return what was installed for the app alone."""
     from reconciler import wiring
-    from reconciler.core.resolve import Platform, resolve
 
-    catalogue = wiring.documents(settings.catalogue)
-    found = resolve(snapshot, catalogue, Platform(settings.instance)).apps
+    rest = replace(snapshot, documents=tuple(d for d in snapshot.documents if d.app != app))
+    left = wiring.desired(settings, rest).apps
+    return sorted(a for a, spec in found.apps.items() if not spec.requested and a not in left)
+
+
+def dependants(found: "Desired", app: str) -> list[str]:
+    """Return the desired apps that cannot do without the app."""
     return sorted(
         spec.id
-        for spec in found.values()
+        for spec in found.apps.values()
         if spec.id != app and any(r.app == app and not r.optional for r in spec.requires)
     )
 
 
-def _give_word(settings: "Settings", app: str, *, last: bool) -> None:
-    """Write down that this removal is meant, so that the guard against accidents lets it pass."""
+def _check_requested(found: "Desired", app: str) -> None:
+    """An app that is there for others is in no document: it goes with them."""
+    spec = found.apps.get(app)
+    if spec is not None and not spec.requested:
+        needed_by = ", ".join(dependants(found, app))
+        raise ConfigurationError(
+            f"cannot remove {app}: it was installed because {needed_by} requires it;"
+            f" remove {needed_by}, and it goes as well",
+        )
+
+
+def _give_word(settings: "Settings", going: list[str], *, last: bool) -> None:
+    """Write down that these removals are meant: the guard against accidents lets them pass."""
     from reconciler import wiring
     from reconciler.security.evidence import confirm_removals, confirmed_removals
 
     file, now = wiring.confirmation_path(settings), SystemClock().now()
     try:
-        confirm_removals(file, confirmed_removals(file, now) | {app}, now)
+        confirm_removals(file, confirmed_removals(file, now) | {*going}, now)
     except OSError as error:
         if last:
             why = (error.strerror or type(error).__name__).lower()
             raise ConfigurationError(
-                f"cannot remove {app}: it is the last one, and the word that this is meant "
+                f"cannot remove {going[0]}: it is the last one, and the word that this is meant "
                 f"cannot be written to {file}: {why}",
             ) from error

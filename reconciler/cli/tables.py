@@ -38,7 +38,7 @@ def status_table(status: Status, now: datetime) -> Shown:
             _image(app),
             Text(app.health, _HEALTH[app.health]),
             _age(app, now),
-            Text(plain(app.message), overflow="fold"),
+            Text(plain(app.message or _why_here(app)), overflow="fold"),
         )
     parts: list[Shown] = [table if status.apps else Text("No apps.")]
     return Group(*parts, *_troubles(status))
@@ -119,9 +119,15 @@ def _facts(app: AppStatus, now: datetime) -> list[tuple[str, str]]:
         ("health", str(app.health)),
         ("digest", app.digest),
         ("requires", ", ".join(app.requires)),
+        ("required by", ", ".join(app.required_by)),
+        ("here", _why_here(app)),
         ("last change", last),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _why_here(app: AppStatus) -> str:
+    return "" if app.requested else f"installed for {', '.join(app.required_by)}"
 
 
 def _troubles(status: Status, app: str | None = None) -> list[Shown]:

@@ -1,5 +1,6 @@
 """`archipelago validate PATH…`: everything that is wrong with files or folders, at once."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,8 +41,17 @@ def _read(settings: "Settings", paths: list[Path]) -> "Verdict":
     for path in paths:
         snapshot = wiring.documents(path)
         verdict.documents += snapshot.documents
-        judge(snapshot, known, settings.instance, verdict, whole=path.is_dir())
+        # Nobody has answered yet what a catalogue asks: whatever that will be is taken for good.
+        platform = replace(wiring.platform(settings), assumed=_is_catalogue(path, settings))
+        judge(snapshot, known, platform, verdict, whole=path.is_dir())
     return verdict
+
+
+def _is_catalogue(path: Path, settings: "Settings") -> bool:
+    if path.is_dir():
+        same = path.resolve() == settings.catalogue.resolve()
+        return same or any(path.glob("*/manifest.y*ml"))
+    return path.stem == "manifest"
 
 
 def _show(call: Call, verdict: "Verdict") -> None:

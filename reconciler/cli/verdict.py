@@ -26,7 +26,7 @@ class Verdict:
 def judge(
     snapshot: Snapshot,
     known: Snapshot | None,
-    instance: str,
+    platform: Platform,
     verdict: Verdict,
     *,
     whole: bool,
@@ -38,20 +38,19 @@ def judge(
     nowhere.
     """
     catalogue = known or Snapshot()
-    found = resolve(snapshot, catalogue, Platform(instance))
+    found = resolve(snapshot, catalogue, platform)
     installs = {d.app for d in snapshot.documents if isinstance(d.manifest, InstallManifest)}
     for problem in found.problems:
         unchecked = known is None and problem.app in installs and problem not in snapshot.problems
         alone = "which is not desired" in problem.message
         (verdict.warnings if unchecked or alone else verdict.problems).append(problem)
-    ids = {d.app for d in (*snapshot.documents, *catalogue.documents)}
     requires = {a: [r.app for r in s.requires if not r.optional] for a, s in found.apps.items()}
     for app, ring in graph.rings(requires).items():
         message = f"cannot be ordered, apps require each other: {' → '.join(ring)}"
         verdict.problems.append(Problem(found.apps[app].origin, message, "", app))
     for spec in found.apps.values():
         verdict.warnings += _unsupported(spec)
-        (verdict.problems if whole and known else verdict.warnings).extend(_alone(spec, ids))
+        (verdict.problems if whole and known else verdict.warnings).extend(_alone(spec))
 
 
 def _unsupported(spec: AppSpec) -> Iterator[Problem]:
@@ -60,11 +59,10 @@ def _unsupported(spec: AppSpec) -> Iterator[Problem]:
         yield Problem(spec.origin, message, "", spec.id)
 
 
-def _alone(spec: AppSpec, known: set[str]) -> Iterator[Problem]:
+def _alone(spec: AppSpec) -> Iterator[Problem]:
     for need in spec.requires:
-        if need.app not in known and not need.optional:
-            message = f"needs the app `{need.app}`, which is neither here nor in the catalogue"
-            yield Problem(spec.origin, message, "", spec.id)
+        if need.unmet and not need.optional:
+            yield Problem(spec.origin, f"`{spec.id}` {need.unmet}", "", spec.id)
 
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:

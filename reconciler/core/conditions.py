@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.core import backoff
+from reconciler.core import backoff, graph
 from reconciler.core.comparison import Comparison, is_completed
 from reconciler.core.health import worst
 from reconciler.core.situation import Situation
@@ -31,6 +31,7 @@ _STALLED = frozenset(
         Reason.MANIFEST_INVALID,
         Reason.SOURCE_UNREADABLE,
         Reason.DEPENDENCY_MISSING,
+        Reason.DEPENDENCY_UNSATISFIED,
         Reason.DEPENDENCY_CYCLE,
         Reason.REQUIRED_BY,
         Reason.MASS_REMOVAL,
@@ -77,6 +78,7 @@ def app_statuses(
     for seen in situation.observed.containers:
         containers.setdefault(seen.app, []).append(seen)
     before = {app.id: app for app in previous.apps} if previous else {}
+    needed_by = dependants(situation)
     return tuple(
         _app_status(
             situation,
@@ -84,6 +86,7 @@ def app_statuses(
             change,
             tuple(containers.get(change.app, ())),
             before.get(change.app),
+            needed_by.get(change.app, ()),
         )
         for change in reported.plan.changes
     )
@@ -95,6 +98,7 @@ def _app_status(
     planned: Change,
     containers: tuple[ObservedContainer, ...],
     before: AppStatus | None,
+    needed_by: tuple[str, ...],
 ) -> AppStatus:
     app = planned.app
     spec = situation.desired.apps.get(app)
@@ -118,6 +122,18 @@ def _app_status(
         last_change=f"{outcome.change.action} {outcome.result}" if outcome else _kept(before),
         last_change_at=outcome.ended_at if outcome else _kept_at(before),
         manifest_changed_at=spec.manifest_changed_at if spec else None,
+        requested=spec.requested if spec else True,
+        required_by=needed_by,
+    )
+
+
+def dependants(situation: Situation) -> Mapping[str, tuple[str, ...]]:
+    """Return, for each app that desired ones cannot do without, which these are."""
+    return graph.dependants(
+        {
+            app: [r.app for r in spec.requires if not r.optional]
+            for app, spec in situation.desired.apps.items()
+        },
     )
 
 

@@ -1,6 +1,6 @@
 """What to do with one desired app. Pure; each rule is a function that answers or passes on."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,7 +27,7 @@ class Circumstances:
     ring: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     not_ready: tuple[str, ...] = ()
-    in_catalogue: Collection[str] = ()
+    restarted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +77,24 @@ def _in_a_ring(comparison: Comparison, circumstances: Circumstances) -> Decision
 def _dependency_missing(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
     if not circumstances.missing:
         return None
-    told = [_missing(app, circumstances.in_catalogue) for app in circumstances.missing]
+    unmet = {r.app: r.unmet for r in comparison.spec.requires}
+    told = [unmet[app] or f"requires {app}, which is not there" for app in circumstances.missing]
     return _decision(comparison, Action.HOLD, Reason.DEPENDENCY_MISSING, "; ".join(told))
 
 
-def _missing(app: str, in_catalogue: Collection[str]) -> str:
-    if app in in_catalogue:
-        return f"requires {app}, which is in the catalogue but not desired: install it"
-    return f"requires {app}, which is neither desired nor in the catalogue"
+def _dependency_unsatisfied(
+    comparison: Comparison,
+    circumstances: Circumstances,
+) -> Decision | None:
+    """What runs already goes on: only a new revision has to wait for the right version."""
+    told = [
+        r.unmet
+        for r in comparison.spec.requires
+        if r.unmet and not r.optional and r.app not in circumstances.missing
+    ]
+    if not told:
+        return None
+    return _decision(comparison, Action.HOLD, Reason.DEPENDENCY_UNSATISFIED, "; ".join(told))
 
 
 def _ending(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
@@ -185,11 +195,31 @@ def _stale(comparison: Comparison, _: Circumstances) -> Decision | None:
     return _decision(comparison, Action.HOLD, Reason.MANIFEST_INVALID, str(stale))
 
 
+def _restarted_with(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
+    """Follow a new start of a dependency, where the app asks for that."""
+    if not circumstances.restarted:
+        return None
+    told = f"{', '.join(circumstances.restarted)} was started anew"
+    decision = _decision(comparison, Action.RESTART, Reason.DEPENDENCY_RESTARTED, told)
+    running = [c for c in comparison.current.values() if c.state is ContainerState.RUNNING]
+    work = steps.restart(comparison, sorted(running, key=lambda c: c.container_name))
+    return replace(decision, change=replace(decision.change, steps=work))
+
+
+def _dependency_unhealthy(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
+    """Show it, and leave the app alone."""
+    if not circumstances.not_ready:
+        return None
+    told = f"runs, though {', '.join(circumstances.not_ready)} is not ready"
+    return _decision(comparison, Action.KEEP, Reason.DEPENDENCY_UNHEALTHY, told)
+
+
 _RULES: tuple[_Rule, ...] = (
     _suspended,
     _unsupported,
     _in_a_ring,
     _dependency_missing,
+    _dependency_unsatisfied,
     _ending,
     _out_of_date,
     _not_running,
@@ -199,6 +229,8 @@ _RULES: tuple[_Rule, ...] = (
     _superseded,
     _stale,
     _starting,
+    _restarted_with,
+    _dependency_unhealthy,
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from reconciler.errors import ManifestError
 from reconciler.model.manifest.app import AppManifest
@@ -44,26 +45,37 @@ class Scope:
 def parameter_values(
     manifest: AppManifest,
     given: Mapping[str, str],
+    *,
+    assumed: bool = False,
 ) -> dict[str, SecretText]:
     """
     Return the value of each parameter: given, or by default, or made at random, or empty.
 
-    Raises FillingError that names a parameter that is unknown, missing, or not what it should be.
+    Raises FillingError that names a parameter that is unknown, missing (unless `assumed`), or not
+    what it should be.
     """
     known = {parameter.name: parameter for parameter in manifest.parameters}
     for name in given:
         if name not in known:
             names = ", ".join(known) or "none"
             raise FillingError(f"there is no parameter `{name}`", f"there are: {names}", name)
-    return {name: _value(manifest.id, p, given.get(name)) for name, p in known.items()}
+    return {
+        name: _value(manifest.id, p, given.get(name), assumed=assumed) for name, p in known.items()
+    }
 
 
-def _value(app: str, parameter: ParameterManifest, given: str | None) -> SecretText:
+def _value(
+    app: str,
+    parameter: ParameterManifest,
+    given: str | None,
+    *,
+    assumed: bool,
+) -> SecretText:
     value = parameter.default if given is None else given
     if value is None and parameter.type is ParameterType.RANDOM:
         return (SecretRef(app, random_name(parameter)),)
     if value is None:
-        if parameter.required:
+        if parameter.required and not assumed:
             raise FillingError(
                 f"the parameter `{parameter.name}` has no value",
                 "give one under `parameters` of the `install:` document",
@@ -128,6 +140,8 @@ def _filled(placeholder: Placeholder, scope: Scope) -> SecretText:
             return _from_dependency(placeholder, scope)
         case TemplateKind.FACT:
             return (_fact(name, scope),)
+        case _:
+            assert_never(placeholder.kind)
 
 
 def _fact(name: str, scope: Scope) -> str:

@@ -72,10 +72,25 @@ def _decide_desired(
             ring=rings.get(app, ()),
             missing=missing,
             not_ready=not_ready,
-            in_catalogue=situation.desired.in_catalogue,
+            restarted=_restarted(comparison, containers),
         )
         decisions[app] = decide(comparison, circumstances)
     return decisions
+
+
+def _restarted(
+    comparison: Comparison,
+    containers: dict[str, tuple[ObservedContainer, ...]],
+) -> tuple[str, ...]:
+    """Return the dependencies whose new start the app has to follow."""
+    follows = sorted(r.app for r in comparison.spec.requires if r.restart_with)
+    own = [c.process_start for c in comparison.current.values() if c.process_start]
+    if not follows or not own:
+        return ()
+    first = min(own)
+    return tuple(
+        app for app in follows if any(c.process_start > first for c in containers.get(app, ()))
+    )
 
 
 def _patient(situation: Situation, decision: Decision) -> Decision:

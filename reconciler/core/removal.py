@@ -58,7 +58,8 @@ def _required(
     """What an app that stays requires stays too, and so does what that one requires."""
     requires: dict[str, set[str]] = {a: set(_requires(cs)) for a, cs in containers.items()}
     for app, spec in situation.desired.apps.items():
-        requires[app] = {r.app for r in spec.requires if not r.optional}
+        # What runs may still need what its next revision does not ask for any more.
+        requires.setdefault(app, set()).update(r.app for r in spec.requires if not r.optional)
     known = situation.desired.apps.keys() | situation.desired.broken.keys()
     stays = graph.closure(known | held.keys(), requires)
     needed_by = graph.dependants({app: requires.get(app, set()) for app in stays})

@@ -1,49 +1,82 @@
 """
-From documents to specs: catalogue looked up, defaults filled in, names made. Pure.
+From documents to specs: catalogue looked up, dependencies added, defaults filled in. Pure.
 
 What cannot be resolved is not an exception but a broken app with its problem, so that one bad
 document never takes the others with it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from difflib import get_close_matches
 
-from reconciler.core.specs import Given, Platform, app_spec
+from reconciler.core.catalogue import (
+    Catalogue,
+    by_app,
+    catalogue_of,
+    doubled,
+    not_in_catalogue,
+    why_stale,
+)
+from reconciler.core.providers import Needs, needs_of
+from reconciler.core.specs import Given, Platform, app_spec, provided
 from reconciler.model.desired import AppSpec, Desired
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
 from reconciler.model.origin import Problem
 from reconciler.model.snapshot import Snapshot
+from reconciler.model.version_range import admits
 
 __all__ = ["Platform", "resolve"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One app that should be: what it is, where that is written, and who asked for it."""
+
+    manifest: AppManifest
+    document: Document  # that asks for it
+    place: Document  # that says what it is
+    catalogued: bool = False
+    stale: Problem | None = None
+    requested: bool = True
+
+    @property
+    def given(self) -> Given:
+        asked = self.document.manifest
+        if not isinstance(asked, InstallManifest):
+            return Given(origin=self.document.origin)
+        return Given(
+            parameters=asked.parameters,
+            places=self.document.places,
+            origin=self.document.origin,
+            overrides=asked.overrides,
+        )
+
+    @property
+    def suspended(self) -> bool:
+        asked = self.document.manifest
+        return isinstance(asked, InstallManifest) and asked.suspend
+
+
 @dataclass(slots=True)
 class _Resolved:
+    entries: dict[str, _Entry] = field(default_factory=dict[str, _Entry])
     apps: dict[str, AppSpec] = field(default_factory=dict[str, AppSpec])
     broken: dict[str, Problem] = field(default_factory=dict[str, Problem])
 
 
 def resolve(snapshot: Snapshot, catalogue: Snapshot, platform: Platform) -> Desired:
     """Return what should run on this box, and what could not be understood."""
-    known = _catalogue(catalogue)
+    known = catalogue_of(catalogue)
     resolved = _Resolved()
-    by_id = _by_app(snapshot.documents)
-    for app, documents in by_id.items():
-        if len(documents) > 1:
-            resolved.broken[app] = _doubled(app, documents)
-        else:
-            _resolve(documents[0], None, snapshot, known, platform, resolved)
-    for document in snapshot.last_good:
-        if document.app not in by_id:
-            stale = _why_stale(document, snapshot)
-            _resolve(document, stale, snapshot, known, platform, resolved)
-    for problem in snapshot.problems:
-        if problem.app and problem.app not in resolved.apps:
-            resolved.broken.setdefault(problem.app, problem)
+    _want(snapshot, known, resolved)
+    wanted = {app: entry.manifest for app, entry in resolved.entries.items()}
+    needs = needs_of(wanted, known.manifests(), resolved.broken.keys() - wanted.keys())
+    for app in needs.more:
+        resolved.entries[app] = _of_catalogue(known, known.documents[app], requested=False)
+    for app in resolved.entries:
+        _specify(app, snapshot, known, platform, needs, resolved)
     suspended = {d.app for d in _suspensions(snapshot)}
     apps = {
         app: replace(spec, suspended=spec.suspended or app in suspended)
@@ -57,97 +90,107 @@ def resolve(snapshot: Snapshot, catalogue: Snapshot, platform: Platform) -> Desi
         broken_files=_broken_files(snapshot),
         complete=snapshot.complete,
         incomplete_because=snapshot.incomplete_because,
-        in_catalogue=frozenset(known.documents),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Catalogue:
-    documents: Mapping[str, Document]
-    stale: Mapping[str, Problem]
-    broken: Mapping[str, Problem]
-    snapshot: Snapshot
-
-
-def _catalogue(snapshot: Snapshot) -> _Catalogue:
-    """An app whose entry is broken now is still known by its last good one."""
-    documents: dict[str, Document] = {}
-    stale: dict[str, Problem] = {}
-    broken: dict[str, Problem] = {}
-    for app, found in _by_app(snapshot.documents).items():
-        if len(found) > 1:
-            broken[app] = _doubled(app, found)
-        elif isinstance(found[0].manifest, AppManifest):
-            documents[app] = found[0]
+def _want(snapshot: Snapshot, known: Catalogue, resolved: _Resolved) -> None:
+    """Collect what is asked for by a document, of now or of before."""
+    by_id = by_app(snapshot.documents)
+    for app, documents in by_id.items():
+        if len(documents) > 1:
+            resolved.broken[app] = doubled(app, documents)
+        else:
+            _enter(documents[0], None, known, resolved)
     for document in snapshot.last_good:
-        if document.app not in documents and isinstance(document.manifest, AppManifest):
-            documents[document.app] = document
-            stale[document.app] = _why_stale(document, snapshot)
+        if document.app not in by_id:
+            _enter(document, why_stale(document, snapshot), known, resolved)
     for problem in snapshot.problems:
-        if problem.app and problem.app not in documents:
-            broken.setdefault(problem.app, problem)
-    return _Catalogue(documents, stale, broken, snapshot)
+        if problem.app and problem.app not in resolved.entries:
+            resolved.broken.setdefault(problem.app, problem)
 
 
-def _resolve(
+def _enter(
     document: Document,
     stale: Problem | None,
-    snapshot: Snapshot,
-    catalogue: _Catalogue,
-    platform: Platform,
+    known: Catalogue,
     resolved: _Resolved,
 ) -> None:
-    """Add one document's app to what is resolved, or to what is broken."""
-    manifest, suspended, place, contexts = document.manifest, False, document, snapshot.contexts
-    given = Given(origin=document.origin)
-    if isinstance(manifest, InstallManifest):
-        suspended = manifest.suspend
-        given = replace(given, parameters=manifest.parameters, places=document.places)
-        entry = catalogue.documents.get(document.app)
-        if entry is None or not isinstance(entry.manifest, AppManifest):
-            resolved.broken[document.app] = _not_in_catalogue(document, catalogue)
-            return
-        manifest, place, contexts = entry.manifest, entry, catalogue.snapshot.contexts
-        stale = stale or catalogue.stale.get(document.app)
-    if not isinstance(manifest, AppManifest):
-        return
-    spec = app_spec(manifest, place.origin, contexts, platform, given)
-    if isinstance(spec, Problem):
-        resolved.broken[document.app] = spec
-        return
-    containers = tuple(replace(c, source=document.origin.file) for c in spec.containers)
-    resolved.apps[document.app] = replace(
-        spec,
-        containers=containers,
-        origin=document.origin,
-        manifest_changed_at=_changed_at(document, place, snapshot, catalogue.snapshot),
-        suspended=suspended,
-        stale=stale,
+    app, asked = document.app, document.manifest
+    if isinstance(asked, AppManifest):
+        resolved.entries[app] = _Entry(asked, document, document, stale=stale)
+    elif isinstance(asked, InstallManifest):
+        manifest = known.manifest(app)
+        if manifest is None:
+            resolved.broken[app] = not_in_catalogue(document, known)
+        elif problem := _wrong_version(document, asked, manifest):
+            resolved.broken[app] = problem
+        else:
+            entry = _of_catalogue(known, document)
+            resolved.entries[app] = replace(entry, stale=stale or entry.stale)
+
+
+def _of_catalogue(known: Catalogue, document: Document, *, requested: bool = True) -> _Entry:
+    app = document.app
+    return _Entry(
+        known.manifests()[app],
+        document,
+        known.documents[app],
+        catalogued=True,
+        stale=known.stale.get(app),
+        requested=requested,
     )
 
 
-def _changed_at(
+def _wrong_version(
     document: Document,
-    place: Document,
+    asked: InstallManifest,
+    manifest: AppManifest,
+) -> Problem | None:
+    if asked.version is None or (manifest.version and admits(asked.version, manifest.version)):
+        return None
+    has = f"has {manifest.version}" if manifest.version else "does not say its version"
+    message = f"cannot install `{asked.app}` {asked.version}: the catalogue {has}"
+    return Problem(document.origin, message, "ask for another version, or for any", asked.app)
+
+
+def _specify(
+    app: str,
     snapshot: Snapshot,
-    catalogue: Snapshot,
-) -> datetime | None:
+    known: Catalogue,
+    platform: Platform,
+    needs: Needs,
+    resolved: _Resolved,
+) -> None:
+    """Make the spec of one app, or say what is wrong with it."""
+    entry = resolved.entries[app]
+    dependencies = {
+        asked: provided(resolved.entries[by].manifest, resolved.entries[by].given, platform)
+        for asked, by in needs.found[app].items()
+        if by in resolved.entries
+    }
+    given = replace(entry.given, dependencies=dependencies, requirements=needs.requirements[app])
+    contexts = known.snapshot.contexts if entry.catalogued else snapshot.contexts
+    spec = app_spec(entry.manifest, entry.place.origin, contexts, platform, given)
+    if isinstance(spec, Problem):
+        resolved.broken[app] = spec
+        return
+    source = entry.document.origin.file
+    resolved.apps[app] = replace(
+        spec,
+        containers=tuple(replace(c, source=source) for c in spec.containers),
+        origin=entry.document.origin,
+        manifest_changed_at=_changed_at(entry, snapshot, known.snapshot),
+        suspended=entry.suspended,
+        stale=entry.stale,
+        requested=entry.requested,
+    )
+
+
+def _changed_at(entry: _Entry, snapshot: Snapshot, catalogue: Snapshot) -> datetime | None:
     """The later of the two files that say what the app is."""
-    own, entry = document.origin.file, place.origin.file
-    written = (snapshot.modified.get(own), catalogue.modified.get(entry))
+    own, place = entry.document.origin.file, entry.place.origin.file
+    written = (snapshot.modified.get(own), catalogue.modified.get(place))
     return max((at for at in written if at), default=None)
-
-
-def _by_app(documents: Iterable[Document]) -> dict[str, list[Document]]:
-    found: dict[str, list[Document]] = {}
-    for document in documents:
-        if _wants(document):
-            found.setdefault(document.app, []).append(document)
-    return found
-
-
-def _wants(document: Document) -> bool:
-    return isinstance(document.manifest, AppManifest | InstallManifest)
 
 
 def _suspensions(snapshot: Snapshot) -> Iterator[Document]:
@@ -156,41 +199,7 @@ def _suspensions(snapshot: Snapshot) -> Iterator[Document]:
             yield document
 
 
-def _doubled(app: str, documents: list[Document]) -> Problem:
-    places = sorted(d.origin for d in documents)
-    told = " and ".join(str(place) for place in places)
-    return Problem(
-        places[-1],
-        f"cannot use `{app}`: it is written in {told}",
-        "an app may be written in one place only: remove one of them",
-        app,
-    )
-
-
-def _not_in_catalogue(document: Document, catalogue: _Catalogue) -> Problem:
-    app = document.app
-    if app in catalogue.broken:
-        problem = catalogue.broken[app]
-        return Problem(
-            document.origin,
-            f"cannot install `{app}`: its catalogue entry is broken: {problem}",
-            "",
-            app,
-        )
-    near = get_close_matches(app, catalogue.documents, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else "write an `app:` document instead"
-    message = f"cannot install `{app}`: it is not in the catalogue"
-    return Problem(document.origin, message, hint, app)
-
-
-def _why_stale(document: Document, snapshot: Snapshot) -> Problem:
-    same_file = [p for p in snapshot.problems if p.origin.file == document.origin.file]
-    own = [p for p in same_file if p.app == document.app]
-    found = next(iter(own or same_file or snapshot.problems), None)
-    return found or Problem(document.origin, "cannot be read now", "", document.app)
-
-
-def _broken_files(snapshot: Snapshot) -> dict[str, Problem]:
+def _broken_files(snapshot: Snapshot) -> Mapping[str, Problem]:
     """A file with a problem that names no app may have held any app."""
     files: dict[str, Problem] = {}
     for problem in snapshot.problems:
@@ -202,7 +211,7 @@ def _problems(
     snapshot: Snapshot,
     catalogue: Snapshot,
     resolved: _Resolved,
-    known: _Catalogue,
+    known: Catalogue,
 ) -> tuple[Problem, ...]:
     """Return everything a person should mend, once, sorted by place."""
     found = {*snapshot.problems, *resolved.broken.values()}

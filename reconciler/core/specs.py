@@ -10,9 +10,11 @@ from reconciler.core.filling import (
     FillingError,
     Provided,
     Scope,
+    fill,
     parameter_values,
     secrets,
 )
+from reconciler.core.overriding import overridden
 from reconciler.core.texts import filled_in
 from reconciler.model.desired import (
     AppSpec,
@@ -26,6 +28,7 @@ from reconciler.model.desired import (
     NetworkSpec,
     PortSpec,
     PullPolicy,
+    Requirement,
     Resources,
     UlimitSpec,
     VolumeSpec,
@@ -33,19 +36,26 @@ from reconciler.model.desired import (
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.container import ContainerManifest
 from reconciler.model.manifest.health import HealthCheckManifest
+from reconciler.model.manifest.overrides import OverridesManifest
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.snapshot import BuildContext
+from reconciler.model.template import FACTS
 
 _INTERFACE_DIGITS = 10  # with the prefix below the kernel's 15 characters
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What this box adds to every manifest: its name, default limits, and facts for templates."""
+    """
+    What this box adds to every manifest: its name, default limits, and facts for templates.
+
+    `assumed`: answers and facts that are missing are taken for good, to check a catalogue.
+    """
 
     instance: str = "archipelago"
     defaults: Resources = Resources()
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
+    assumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,8 @@ class Given:
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     places: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
     dependencies: Mapping[str, Provided] = field(default_factory=dict[str, Provided])
+    requirements: tuple[Requirement, ...] = ()
+    overrides: OverridesManifest | None = None
     origin: Origin | None = None
 
 
@@ -70,9 +82,9 @@ def app_spec(
 ) -> AppSpec | Problem:
     """Return the spec of an app, or what is wrong with a build context or with a template."""
     try:
-        values = parameter_values(manifest, given.parameters)
-        scope = Scope(manifest.id, platform.facts, values, given.dependencies)
-        return _app_spec(manifest, origin, contexts, platform, scope)
+        values = parameter_values(manifest, given.parameters, assumed=platform.assumed)
+        scope = Scope(manifest.id, _facts(platform), values, given.dependencies)
+        return _app_spec(manifest, origin, contexts, platform, scope, given)
     except FillingError as error:
         place = given.places.get(error.parameter or "", given.origin or origin)
         message = f"cannot use `{manifest.id}`: {error}"
@@ -85,12 +97,13 @@ def _app_spec(
     contexts: Contexts,
     platform: Platform,
     scope: Scope,
+    given: Given,
 ) -> AppSpec | Problem:
     network = _network(manifest, platform)
-    requires = manifest.requires()
+    requires = given.requirements
     needed = tuple(sorted(r.app for r in requires if not r.optional))
     containers: list[ContainerSpec] = []
-    for name, container in manifest.container_map().items():
+    for name, container in overridden(manifest.container_map(), given.overrides).items():
         build = _build(container, origin, contexts)
         if isinstance(build, Problem):
             return build
@@ -115,9 +128,27 @@ def _app_spec(
         origin=origin,
         storage=manifest.storage(),
         secrets=secrets(manifest, scope.parameters),
+        alert_install=manifest.alerts.install or "",
+        alert_uninstall=manifest.alerts.uninstall or "",
         unsupported=manifest.unsupported(),
     )
     return replace(app, digest=digest.app_digest(app))
+
+
+def _facts(platform: Platform) -> Mapping[str, str]:
+    assumed = dict.fromkeys(FACTS, "assumed") if platform.assumed else {}
+    return {**assumed, **platform.facts}
+
+
+def provided(manifest: AppManifest, given: Given, platform: Platform) -> Provided:
+    """Return what an app gives to those that depend on it; what is wrong is told at the app."""
+    try:
+        values = parameter_values(manifest, given.parameters, assumed=platform.assumed)
+        scope = Scope(manifest.id, _facts(platform), values, {})
+        exports = {name: fill(text, scope) for name, text in manifest.exported().items()}
+    except FillingError:
+        return Provided(manifest.id)
+    return Provided(manifest.id, exports)
 
 
 def _named(spec: ContainerSpec, platform: Platform) -> ContainerSpec:

@@ -237,10 +237,17 @@ class VolumeSpec:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """Another app that has to be there first."""
+    """
+    Another app that has to be there first.
+
+    `app` is the one that stands in for what was asked (an id, or a name that it provides); `unmet`
+    says why none does, or not well enough. With `restart_with` a new start of it is followed.
+    """
 
     app: str
     optional: bool = False
+    unmet: str = ""
+    restart_with: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +271,9 @@ class AppSpec:
     manifest_changed_at: datetime | None = None
     suspended: bool = False
     storage: int | None = None
+    requested: bool = True  # False: it is there for those that require it
+    alert_install: str = ""
+    alert_uninstall: str = ""
     secrets: tuple[SecretSpec, ...] = ()
     unsupported: tuple[str, ...] = ()
     stale: Problem | None = None
@@ -290,4 +300,3 @@ class Desired:
     broken_files: Mapping[str, Problem] = field(default_factory=dict[str, Problem])
     complete: bool = True
     incomplete_because: str = ""
-    in_catalogue: frozenset[str] = frozenset()

@@ -29,7 +29,9 @@ class ObservedContainer:
     One container of ours, from its labels and its process.
 
     `ref` is what the engine wants to be asked with (its id). `exit_code` and `finished_at` are
-    of the last run; `started_at` is None when it never ran.
+    of the last run; `started_at` is None when it never ran. `process_start` says when the process
+    that runs now began, in seconds since the machine's: finer than what engines tell, and only to
+    tell what came first; 0 where it is not known.
     """
 
     ref: str
@@ -45,6 +47,7 @@ class ObservedContainer:
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    process_start: float = 0.0
     networks: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()

@@ -44,7 +44,11 @@ class ContainerStatus:
 
 @dataclass(frozen=True, slots=True)
 class AppStatus:
-    """One app. `requires` are app ids; `last_change` tells what was last done, and when."""
+    """
+    One app. `requires` are app ids; `last_change` tells what was last done, and when.
+
+    One that is not `requested` was installed for those in `required_by`.
+    """
 
     id: str
     version: str
@@ -59,6 +63,8 @@ class AppStatus:
     last_change: str = ""
     last_change_at: datetime | None = None
     manifest_changed_at: datetime | None = None
+    requested: bool = True
+    required_by: tuple[str, ...] = ()
 
     def condition(self, kind: ConditionType) -> Condition | None:
         """Return the condition of that type."""

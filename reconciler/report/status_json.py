@@ -54,6 +54,8 @@ def app_document(app: AppStatus) -> Json:
         "health": str(app.health),
         "containers": [_container_document(c) for c in app.containers],
         "requires": list(app.requires),
+        "required_by": list(app.required_by),
+        "requested": app.requested,
         "last_change": app.last_change,
         "last_change_at": _optional(app.last_change_at),
         "manifest_changed_at": _optional(app.manifest_changed_at),
@@ -144,6 +146,8 @@ def _app(told: Mapping[str, Any]) -> AppStatus:
         last_change=str(told.get("last_change") or ""),
         last_change_at=_moment(told.get("last_change_at")),
         manifest_changed_at=_moment(told.get("manifest_changed_at")),
+        requested=bool(told.get("requested", True)),
+        required_by=_each(told.get("required_by") or (), str),
     )
 
 

@@ -73,6 +73,17 @@ def test_observe_is_sorted_by_app_and_container_name(machine):
     assert [n.app for n in seen.networks] == ["a", "b"]
 
 
+def test_what_began_later_is_known_within_a_second(machine):
+    """Engines tell whole seconds, and an app may have to follow its dependency sooner."""
+    first, second = machine.spec("first"), machine.spec("second")
+    begun = [machine.running(first).process_start, machine.running(second).process_start]
+    assert 0 < begun[0] < begun[1]
+    machine.driver.stop(first.container_name, 0)
+    assert machine.see(first).process_start == 0
+    machine.driver.start(first.container_name)
+    assert machine.see(first).process_start > begun[1]
+
+
 def test_observe_is_complete_after_each_step_of_a_life(machine):
     spec = machine.spec()
     seen = machine.made(spec)

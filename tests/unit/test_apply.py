@@ -22,6 +22,7 @@ from reconciler.model.change import (
     Change,
     CreateContainer,
     EnsureNetwork,
+    EnsureSecret,
     EnsureVolume,
     PrepareImage,
     Reason,
@@ -30,8 +31,10 @@ from reconciler.model.change import (
     Result,
     StartContainer,
     StopContainer,
+    WriteFiles,
 )
 from reconciler.model.desired import BuildSpec, NetworkSpec, VolumeSpec
+from reconciler.model.secret import SecretKind, SecretSpec
 
 WEB = container("web", image=IMAGE)
 NAME = WEB.container_name
@@ -96,6 +99,11 @@ def test_all_steps_are_taken_in_their_order_and_told():
         (PrepareImage(BUILT), "building localhost/a:0"),
         (EnsureNetwork(NETWORK), "making network archipelago-web"),
         (EnsureVolume(VolumeSpec("v", "web")), "making volume v"),
+        (
+            EnsureSecret(SecretSpec("web", "key", SecretKind.HEX16)),
+            "making secret key, unless it is there",
+        ),
+        (WriteFiles("ab" * 32, WEB), "writing 0 files for " + "ab" * 6),
         (CreateContainer(WEB), f"creating {NAME}"),
         (StartContainer("ab" * 32), "starting " + "ab" * 6),
         (StartContainer(NAME), f"starting {NAME}"),

@@ -251,7 +251,7 @@ def test_validate_warns_of_what_would_be_held(box):
     told = box.run("validate", str(box.desired / "web.yml"))
     assert told.exit_code == 0
     assert "warning: " in told.stdout
-    assert "`nowhere`" in told.stdout
+    assert "`web` requires nowhere, which is neither desired" in told.stdout
     document = box.json("validate", str(box.desired))
     assert document["valid"] is True
     assert [d["app"] for d in document["documents"]] == ["web"]
@@ -265,7 +265,7 @@ def test_in_a_folder_beside_a_catalogue_a_missing_app_is_a_problem(box):
     entry.write_text(manifest("db"))
     told = box.run("validate", str(box.desired))
     assert told.exit_code == 1
-    assert "needs the app `nowhere`, which is neither here nor in the catalogue" in told.stdout
+    assert "`web` requires nowhere, which is neither desired nor in" in told.stdout
 
 
 def test_a_ring_is_told_with_its_path(box):

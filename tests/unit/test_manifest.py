@@ -258,12 +258,16 @@ def test_what_cannot_be_carried_out_is_named():
         "      image_signature: cosign://x\n"
         "      pull_policy: verify-signature\n"
         "    web: {image: b}\n"
-        "  hooks: {post_install: [a]}"
+        "  hooks: {post_install: [a]}\n"
+        "  connections: [{to: tor, ports: [9050]}]\n"
+        "  dependencies: [{app_id: b}, {app_id: c, ports: [80]}]"
     )
     assert it.unsupported() == (
         "containers.db.image_signature",
         "containers.db.pull_policy",
         "hooks",
+        "connections",
+        "dependencies[1].ports",
     )
     assert app("  container: {image: a}\n  hooks: {post_install: []}").unsupported() == ()
 
@@ -445,3 +449,31 @@ def test_even_a_network_that_is_called_named():
 def test_an_apparmor_profile_is_held_until_it_can_be_enforced():
     it = app("  container: {image: a, security: {apparmor_profile: mine}}")
     assert it.unsupported() == ("container.security",)
+
+
+def test_the_hash_of_a_password_may_be_asked_for():
+    it = app(
+        "  container: {image: a, environment: {A: '{{ secrets.p.hash }}', B: x}}\n"
+        "  generated_secrets: [{name: p, kind: bcrypt}]"
+    )
+    assert dict(it.container_map()["main"].environment)["A"] == "{{ secrets.p.hash }}"
+
+
+def test_a_seccomp_profile_of_this_machine():
+    it = main("security: {seccomp_profile: /etc//profiles/web.json}")
+    assert it.security.seccomp_profile == "/etc/profiles/web.json"
+
+
+def test_a_policy_of_everybody_is_no_name():
+    it = app("  container: {image: a}\n  security: {network_policy: none}")
+    assert it.network_name is None
+
+
+@pytest.mark.parametrize(
+    ("key", "entry"), [("sysctls", "kernel.x{n}: 1"), ("extra_hosts", "h{n}: nowhere")]
+)
+def test_of_very_many_mistakes_the_first_are_told(key, entry):
+    entries = ", ".join(entry.format(n=n) for n in range(300))
+    text = f"{HEAD}  container:\n    image: a\n    {key}: {{{entries}}}\n"
+    problems = load_documents(text.encode(), "a.yml").problems
+    assert 50 <= len(problems) <= 101

@@ -47,8 +47,11 @@ app: {id: a, name: "", container: {image: a}} ¦ 1:20 ¦ the text is empty ¦
 app: {id: a, name: [], container: {image: a}} ¦ 1:14 ¦ this is a list, where one text ¦
 app: {id: a, name: {}, container: {image: a}} ¦ 1:14 ¦ this is a mapping, where one text ¦
 app: {id: a, nme: A, container: {image: a}} ¦ 1:14 ¦ there is no key `nme` ¦ did you mean `name`?
-install: {app: a, version: ">=1"} ¦ 1:19 ¦ `version` is not available in this version ¦ remove
 install: a ¦ 1:10 ¦ must be a mapping ¦
+install: {app: a, version: zebra} ¦ 1:28 ¦ `zebra` is not a range of versions ¦ >=26.0 <28
+install: {app: a, overrides: {ports: [{container: 80}]}} ¦ 1:39 ¦ this changes nothing ¦ `host` port
+install: {app: a, overrides: {volumes: []}} ¦ 1:31 ¦ there is no key `volumes` ¦
+install: {app: a, overrides: {environment: {A: b}, containers: {main: {environment: {A: b}}}}} ¦ 1:65 ¦ `main` is changed in two places ¦ keep one
 install: {app: a, parameters: {a: 1}} ¦ 1:32 ¦ `a` is not the name of a parameter ¦ ADMIN_EMAIL
 install: {app: a, parameters: {A: []}} ¦ 1:32 ¦ this is a list, where one text ¦
 install: {app: a, suspend: yes} ¦ 1:28 ¦ `yes` is not clear: write true or false ¦ write true
@@ -62,7 +65,20 @@ suspend: {} ¦ 1:1 ¦ the key `app` is missing ¦
 IN_THE_APP = rows(
     ONE,
     """
-  connections: [] ¦ 6:3 ¦ `connections` is not available in this version ¦ remove
+  network: {egress: none} ¦ 6:3 ¦ `network` is not available in this version ¦ remove
+  provides: [a] ¦ 6:14 ¦ `a` need not be provided: it is its own id ¦ remove it
+  provides: [b, {name: b}] ¦ 6:17 ¦ `b` need not be provided: it is given twice ¦ remove it
+  provides: [My Name] ¦ 6:14 ¦ `My Name` is not an app id ¦ my-name
+  connections: [{to: a, ports: [1]}] ¦ 6:22 ¦ no connection to itself ¦ remove it
+  connections: [{to: b, ports: []}] ¦ 6:25 ¦ needs at least one port ¦
+  dependencies: [{app_id: b, version: ">>1"}] ¦ 6:39 ¦ `>>1` is not a range of versions ¦ ^1.2
+  dependencies: [{app_id: b, ports: [0]}] ¦ 6:38 ¦ 0 is not a port ¦
+  dependencies: [{storage: 1Gi, version: "1"}] ¦ 6:33 ¦ room for data has no `version` ¦
+  exports: {values: {1a: x}} ¦ 6:22 ¦ `1a` is not the name of an export ¦ RPC_HOST
+  exports: {values: {A: "{{ secrets.b }}"}} ¦ 6:25 ¦ declares no secret `b` ¦ generated_secrets
+  exports: {values: {A: "{{ dependencies.b.host }}"}}⏎  dependencies: [b] ¦ 6:25 ¦ cannot pass on what another app exports ¦ that app itself
+  exports: {files: {}} ¦ 6:13 ¦ `files` is not available in this version ¦ remove
+  alerts: {install: 5, remove: x} ¦ 6:24 ¦ there is no key `remove` ¦
   parameters: [{name: a}] ¦ 6:23 ¦ `a` is not the name of a parameter ¦ ADMIN_EMAIL
   parameters: [{name: A, type: string}] ¦ 6:32 ¦ is not one of text, random ¦ write text
   parameters: [{name: A, type: number, default: x}] ¦ 6:49 ¦ `x` is not a number ¦ 8
@@ -81,6 +97,7 @@ IN_THE_APP = rows(
   files: [{path: /v/a, content: x}, {path: /v/a, content: x}]⏎  volumes: [{name: v, target: /v}] ¦ 6:44 ¦ `/v/a` is given twice ¦ remove one
   files: [{path: /v/a, content: "{{ secrets.x }}"}]⏎  volumes: [{name: v, target: /v}] ¦ 6:33 ¦ no secret `x` ¦ generated_secrets
   files: [{path: /v/a, content: "{{ x }}"}]⏎  volumes: [{name: v, target: /v}] ¦ 6:33 ¦ no template `{{x}}` ¦ known are
+  environment: {A: "{{ x }}"} ¦ 6:20 ¦ there is no template `{{x}}` ¦ known are
   environment: {A: "{{ parameters.B }}"} ¦ 6:20 ¦ this app declares no parameter `B` ¦ app.parameters
   environment: {A: "{{ dependencies.db.host }}"} ¦ 6:20 ¦ this app declares no dependency `db` ¦ app.dependencies
   environment: {A: "{{ secrets.key }}"}⏎  generated_secrets: [{name: kex}] ¦ 6:20 ¦ no secret `key` ¦ did you mean `kex`?
@@ -100,7 +117,6 @@ IN_THE_APP = rows(
   dependencies: [b, app_id: b] ¦ 6:21 ¦ the dependency `b` is given twice ¦ remove one
   dependencies: [storage: 1G, storage: 2G] ¦ 6:31 ¦ the dependency `storage` is given twice ¦ remove
   dependencies: [{}] ¦ 6:18 ¦ either an `app_id` or `storage` ¦
-  dependencies: [{app_id: b, version: "1"}] ¦ 6:30 ¦ `version` is not available ¦ remove
   dependencies: [{storage: 1G, optional: true}] ¦ 6:32 ¦ room for data cannot be optional ¦
   dependencies: [{storage: 0}] ¦ 6:28 ¦ a size of `0` leaves nothing ¦ 512Mi
   dependencies: [4.] ¦ 6:18 ¦ `4.` is not an app id ¦ 4
@@ -228,6 +244,8 @@ IN_THE_CONTAINER = rows(
     extra_hosts: {nas: 10.0.0} ¦ 6:24 ¦ `10.0.0` is not an IP address ¦ 10.0.0.1
     extra_hosts: ["a b:10.0.0.1"] ¦ 6:19 ¦ `a b` is not a host name ¦ nextcloud
     extra_hosts: ["nas:host-gateway"] ¦ 6:19 ¦ `host-gateway` is not available ¦ address itself
+    extra_hosts: {nas: []} ¦ 6:19 ¦ this is a list, where one text ¦
+    extra_hosts: 1 ¦ 6:18 ¦ must be a mapping, or a list ¦
     dns: [router] ¦ 6:11 ¦ `router` is not an IP address ¦
     security: {seccomp_profile: none} ¦ 6:33 ¦ `none` is not a seccomp profile ¦ default, unconfined
     resources: {disk_limit: 0} ¦ 6:29 ¦ leaves nothing ¦ 512Mi

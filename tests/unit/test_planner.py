@@ -24,7 +24,7 @@ from builders import (
 from reconciler.core.planner import plan, still_wanted
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Reason
-from reconciler.model.desired import FileSpec, Restart, StartCondition
+from reconciler.model.desired import FileSpec, Requirement, Restart, StartCondition
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
@@ -59,6 +59,15 @@ WITH_SECRET = app(
     ),
     secrets=(SecretSpec("web", "key", SecretKind.HEX32),),
 )
+
+
+def asking(name, other, **more):
+    """An app like SHOP, whose requirement is as given."""
+    return replace(app(name, requires=(other,)), requires=(Requirement(other, **more),))
+
+
+def later(*containers):
+    return tuple(replace(c, process_start=c.process_start + 0.5) for c in containers)
 
 
 def seen_with_secret(**changes):
@@ -226,19 +235,64 @@ CASES = [
         situation(
             desired(SHOP, DB), observed(*running(SHOP), seen(DB, state=EXITED, exit_code=1))
         ),
-        [("db", "start", "NotRunning"), ("shop", "keep", "InSync")],
+        [("db", "start", "NotRunning"), ("shop", "keep", "DependencyUnhealthy")],
+        message="runs, though db is not ready",
     ),
     Case(
         "a dependency that nobody wrote is named",
         situation(desired(SHOP)),
         [("shop", "hold", "DependencyMissing")],
-        message="requires db, which is neither desired nor in the catalogue",
+        message="requires db, which is not there",
     ),
     Case(
-        "a dependency that is only in the catalogue is named so",
-        situation(desired(SHOP, in_catalogue=frozenset({"db"}))),
-        [("shop", "hold", "DependencyMissing")],
-        message="requires db, which is in the catalogue but not desired: install it",
+        "what runs keeps what it needs until its next revision runs without it",
+        situation(
+            desired(WEB, broken={"x": problem("x")}),
+            observed(replace(seen(WEB, state=EXITED, exit_code=0), requires=("db",)), seen("db")),
+        ),
+        [
+            ("db", "hold", "RequiredBy"),
+            ("web", "start", "NotRunning"),
+            ("x", "hold", "ManifestInvalid"),
+        ],
+    ),
+    Case(
+        "a dependency of the wrong version holds what needs it, and says why",
+        situation(desired(asking("shop", "db", unmet="requires db ^2, and db is 1"), DB)),
+        [("db", "install", "NotInstalled"), ("shop", "hold", "DependencyUnsatisfied")],
+        message="requires db ^2, and db is 1",
+    ),
+    Case(
+        "of an optional one the version is no reason to hold",
+        situation(desired(asking("shop", "db", unmet="requires …", optional=True), DB)),
+        [("db", "install", "NotInstalled"), ("shop", "install", "NotInstalled")],
+    ),
+    Case(
+        "a new start of a dependency is followed where the app asks for that",
+        situation(
+            desired(asking("shop", "db", restart_with=True), DB),
+            observed(*running(SHOP), *later(*running(DB))),
+        ),
+        [("db", "keep", "InSync"), ("shop", "restart", "DependencyRestarted")],
+        steps={"shop": ["StopContainer id-shop-main", "StartContainer id-shop-main"]},
+    ),
+    Case(
+        "and not where it does not",
+        situation(desired(SHOP, DB), observed(*running(SHOP), *later(*running(DB)))),
+        [("db", "keep", "InSync"), ("shop", "keep", "InSync")],
+    ),
+    Case(
+        "an older start of a dependency is none to follow",
+        situation(
+            desired(asking("shop", "db", restart_with=True), DB),
+            observed(*later(*running(SHOP)), *running(DB)),
+        ),
+        [("db", "keep", "InSync"), ("shop", "keep", "InSync")],
+    ),
+    Case(
+        "an app that never started follows nobody",
+        situation(desired(asking("shop", "db", restart_with=True), DB), observed(*running(DB))),
+        [("db", "keep", "InSync"), ("shop", "install", "NotInstalled")],
     ),
     Case(
         "an optional dependency is not waited for",

@@ -22,6 +22,7 @@ OWN = {
     "doctor": set(),
     "schema": set(),
     "secret": {"app", "name"},
+    "graph": set(),
 }
 METRICS = {
     "archipelago_app_health": ("gauge", ("app", "state")),

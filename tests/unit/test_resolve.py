@@ -96,12 +96,11 @@ def test_an_installed_app_is_that_of_the_catalogue_and_comes_from_the_file_that_
     assert (web.version, web.origin.file) == ("1.2.3", "box.yml")
     assert [c.source for c in web.containers] == ["box.yml"]
     assert not web.suspended
-    assert found.in_catalogue == {"web"}
 
 
 def test_what_is_only_in_the_catalogue_is_not_wanted():
     found = resolved(NOTHING, holding(document("web")))
-    assert (found.apps, found.broken, found.in_catalogue) == ({}, {}, {"web"})
+    assert (found.apps, found.broken) == ({}, {})
 
 
 @pytest.mark.parametrize(
@@ -451,6 +450,117 @@ def test_a_file_belongs_to_the_container_whose_volume_is_nearest():
         "web": ["b"],
         "db": ["a"],
     }
+
+
+# Dependencies
+
+
+def test_what_a_wanted_app_requires_comes_from_the_catalogue_and_goes_with_it():
+    catalogue = holding(document("db", file="apps/db/manifest.yml"), document("other"))
+    found = resolved(holding(document("web", dependencies=["db"])), catalogue)
+    assert {app: spec.requested for app, spec in found.apps.items()} == {"web": True, "db": False}
+    assert found.apps["db"].containers[0].source == "apps/db/manifest.yml"
+    assert resolved(holding(document("web")), catalogue).apps.keys() == {"web"}
+
+
+def test_the_label_names_the_app_that_stands_in():
+    wanted = holding(document("lnd", dependencies=["bitcoin"]))
+    found = resolved(wanted, holding(document("core", provides=["bitcoin"])))
+    (main,) = found.apps["lnd"].containers
+    assert main.requires == ("core",)
+    assert [(r.app, r.unmet) for r in found.apps["lnd"].requires] == [("core", "")]
+
+
+def test_what_a_dependency_exports_is_filled_in():
+    core = document(
+        "core",
+        provides=["bitcoin"],
+        parameters=[{"name": "NET", "default": "main"}],
+        generated_secrets=[{"name": "rpc"}],
+        exports={
+            "values": {
+                "RPC": "http://{{ app.host }}:8332/{{ parameters.NET }}",
+                "PASS": "{{ secrets.rpc }}",
+            },
+        },
+    )
+    lnd = document(
+        "lnd",
+        dependencies=["bitcoin"],
+        environment={
+            "A": "{{ dependencies.bitcoin.RPC }}",
+            "B": "{{ dependencies.bitcoin.PASS }}",
+            "C": "{{ dependencies.bitcoin.host }}",
+        },
+    )
+    (main,) = resolved(holding(lnd), holding(core)).apps["lnd"].containers
+    assert dict(main.environment) == {"A": "http://core:8332/main", "C": "core"}
+    assert main.secret_environment == (("B", (SecretRef("core", "rpc"),)),)
+    assert main.secrets == ()  # it is not its own
+    asked = install("core", parameters={"NET": "test"})
+    (main,) = resolved(holding(lnd, asked), holding(core)).apps["lnd"].containers
+    assert dict(main.environment)["A"] == "http://core:8332/test"
+
+
+def test_what_is_not_exported_is_told_at_the_app_that_asks():
+    lnd = document("lnd", dependencies=["core"], environment={"A": "{{ dependencies.core.RPC }}"})
+    found = resolved(holding(lnd, document("core")))
+    assert "`core` exports no `RPC`" in found.broken["lnd"].message
+    assert set(found.apps) == {"core"}
+
+
+def test_a_dependency_that_cannot_be_filled_in_takes_only_itself_with_it():
+    core = document("core", parameters=[{"name": "A", "required": True}])
+    found = resolved(holding(document("web", dependencies=["core"])), holding(core))
+    assert set(found.apps) == {"web"}
+    assert "`A` has no value" in found.broken["core"].message
+
+
+@pytest.mark.parametrize(
+    ("version", "asked", "told"),
+    [
+        ("1.2.3", "^1", None),
+        ("1.2.3", "^2", "cannot install `web` ^2: the catalogue has 1.2.3"),
+        (None, "^2", "cannot install `web` ^2: the catalogue does not say its version"),
+        ("1.2.3", None, None),
+    ],
+)
+def test_an_install_asks_for_a_version_or_for_any(version, asked, told):
+    more = {"version": version} if version else {}
+    wanted = install("web", **({"version": asked} if asked else {}))
+    found = resolved(holding(wanted), holding(document("web", **more)))
+    assert (found.broken["web"].message if found.broken else None) == told
+
+
+def test_overrides_are_in_the_spec_and_their_mistakes_are_told_where_they_are():
+    catalogue = holding(
+        document("web", ports=[{"host": 80, "container": 8080}], environment={"A": "1"})
+    )
+    over = {"ports": [{"container": 8080, "host": 81}], "environment": {"B": "{{ app.id }}"}}
+    (main,) = resolved(holding(install("web", overrides=over)), catalogue).apps["web"].containers
+    assert [p.host for p in main.ports] == [81]
+    assert dict(main.environment) == {"A": "1", "B": "web"}
+    wrong = {"ports": [{"container": 9, "host": 81}]}
+    broken = resolved(holding(install("web", overrides=wrong)), catalogue).broken["web"]
+    assert broken.origin.file == "web.install.yml"
+
+
+def test_to_check_a_catalogue_missing_answers_and_facts_are_assumed():
+    asking = document(
+        "web",
+        parameters=[{"name": "A", "required": True}],
+        environment={
+            "A": "{{ parameters.A }}{{ HOST_IP }}",
+        },
+    )
+    assert "`A` has no value" in resolved(holding(asking)).broken["web"].message
+    found = resolved(holding(asking), assumed=True)
+    assert dict(found.apps["web"].containers[0].environment) == {"A": "assumed"}
+
+
+def test_alerts_are_kept_for_those_who_should_read_them():
+    web = spec(alerts={"install": "takes days", "uninstall": "keys are lost"})
+    assert (web.alert_install, web.alert_uninstall) == ("takes days", "keys are lost")
 
 
 # Builds

@@ -69,6 +69,25 @@ GOOD = {
         volumes=[{"name": "v", "target": "/v"}],
         files=[{"path": "/v/a", "content": "x", "overwrite": False}],
     ),
+    "names and ranges": app(
+        provides=["b", {"name": "c", "default": True}],
+        dependencies=[{"app_id": "d", "version": "^1", "ports": [80], "restart_with": True}],
+        connections=[{"to": "tor", "ports": [9050]}],
+        exports={"values": {"HOST": "{{ app.host }}"}},
+        alerts={"install": "read this", "uninstall": "and this"},
+    ),
+    "install with all": {
+        "install": {
+            "app": "a",
+            "version": ">=1 <2",
+            "overrides": {
+                "environment": {"A": 1},
+                "resources": {"cpu_limit": 1},
+                "ports": [{"container": 80, "host": 81}],
+                "containers": {"db": {"environment": ["A=1"]}},
+            },
+        },
+    },
     "install with parameters": {"install": {"app": "a", "parameters": {"A": 1, "B": "x"}}},
     "install": {"install": {"app": "a", "suspend": True}},
     "suspend": {"suspend": {"app": "a"}},
@@ -95,7 +114,7 @@ BAD = {
     "no image": app(container={"command": "x"}),
     "image and build": container(build="web"),
     "an unknown key": app(colour="red"),
-    "a key that is not available yet": app(connections=[]),
+    "a key that is not available yet": app(network={"egress": "none"}),
     "a parameter without a name": app(parameters=[{"type": "text"}]),
     "a parameter of no type": app(parameters=[{"name": "A", "type": "colour"}]),
     "a secret of no kind": app(generated_secrets=[{"name": "a", "kind": "long"}]),
@@ -123,7 +142,11 @@ BAD = {
     "a restart that is none": container(restart="sometimes"),
     "a condition that is none": container(depends_on={"db": "ready"}),
     "a check of no kind": app(health_check={"type": "icmp"}),
-    "install with a version": {"install": {"app": "a", "version": "1"}},
+    "install with an override of nothing": {"install": {"app": "a", "overrides": {"image": "b"}}},
+    "a name that is none": app(provides=["My Name"]),
+    "a connection to nobody": app(connections=[{"ports": [1]}]),
+    "a dependency's port beyond the last": app(dependencies=[{"app_id": "b", "ports": [70000]}]),
+    "an alert for nothing": app(alerts={"update": "x"}),
     "suspend without app": {"suspend": {}},
 }
 
@@ -175,4 +198,4 @@ def test_every_example_of_the_manual_is_right(example):
 
 
 def test_the_manual_has_examples():
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 9

@@ -48,6 +48,7 @@ class Box:
     exit_code: int | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    process_start: float = 0.0
     ends: tuple[float, int] | None = None  # (monotonic moment, exit code)
     lines: list[str] = field(default_factory=list[str])
     secret_environment: dict[str, str] = field(default_factory=dict[str, str])
@@ -62,8 +63,9 @@ class Box:
         """Whether its published ports are taken."""
         return self.state in {ContainerState.RUNNING, ContainerState.PAUSED}
 
-    def run(self, pid: int, now: datetime) -> None:
+    def run(self, pid: int, now: datetime, process_start: float) -> None:
         """Begin a run."""
+        self.process_start = process_start
         self.state, self.pid = ContainerState.RUNNING, pid
         self.exit_code, self.started_at, self.finished_at = None, now, None
 
@@ -89,6 +91,7 @@ class Box:
             created_at=self.created_at,
             started_at=self.started_at,
             finished_at=self.finished_at,
+            process_start=self.process_start if self.pid else 0.0,
             networks=network,
             requires=spec.requires,
             secrets=spec.secrets,

@@ -139,7 +139,7 @@ class World:
         """Add a running container that is not ours: nobody's, or another instance's."""
         with self.changing():
             box = Box(self.next_id(name), name, instance, None, "", self.clock.now())
-            box.run(self.next_pid(), self.clock.now())
+            box.run(self.next_pid(), self.clock.now(), self.clock.monotonic())
             self.boxes[name] = box
 
     def add_foreign_network(self, name: str, instance: str = "") -> None:
@@ -196,7 +196,7 @@ class World:
     def set_going(self, box: Box) -> None:
         """Start a container and let it do what was arranged. Refused where a port is taken."""
         self._check_ports(box)
-        box.run(self.next_pid(), self.clock.now())
+        box.run(self.next_pid(), self.clock.now(), self.clock.monotonic())
         for key in (box.path, box.name):
             box.lines.extend(self._prints.get(key, ()))
             behaviour = self._behaviours.get(key)

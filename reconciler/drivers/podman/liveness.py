@@ -9,6 +9,8 @@ import os
 
 _ENOUGH = 16384
 _GONE = {"Z", "X"}
+_START = 19  # of proc(5)'s fields, those before the state left out
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Liveness:
@@ -22,6 +24,12 @@ class Liveness:
         if pid <= 0 or _state(pid) in _GONE:
             return False
         return not self.rootful or ref in _read(pid, "cgroup")
+
+    def began(self, pid: int) -> float:
+        """Return when the process began, in seconds since the machine did; 0 where it is gone."""
+        _, _, rest = _read(pid, "stat").rpartition(")")
+        fields = rest.split()
+        return int(fields[_START]) / _TICKS if len(fields) > _START else 0.0
 
     def watched(self, conmon: int, ref: str) -> bool:
         """Whether the container's conmon, or the clean-up that it turns into, is there."""

@@ -110,8 +110,11 @@ class Lookup:
     def _with_process(self, listed: Listed) -> Listed | None:
         """Ask the kernel, and Podman again only where the two contradict each other."""
         container = listed.container
-        if not needs_process(listed.word) or self._liveness.runs(container.pid, listed.ref):
+        if not needs_process(listed.word):
             return listed
+        if self._liveness.runs(container.pid, listed.ref):
+            began = self._liveness.began(container.pid)
+            return replace(listed, container=replace(container, process_start=began))
         what = f"inspect {listed.name}"
         path = f"/containers/{listed.ref}/json"
         expected = frozenset({404, 500})

@@ -28,6 +28,13 @@ class UpstreamManifest(Part):
     repo: Line | None = None
 
 
+class AlertsManifest(Part):
+    """What the operator should read before the act."""
+
+    install: Prose | None = None
+    uninstall: Prose | None = None
+
+
 class InterfaceManifest(Part):
     """A door of the app that people or programs use."""
 

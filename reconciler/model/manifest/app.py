@@ -8,7 +8,12 @@ from pydantic import Field
 from typing_extensions import override
 
 from reconciler.model.desired import NetworkPolicy, Requirement
-from reconciler.model.manifest.about import InterfaceManifest, MetadataManifest, UpstreamManifest
+from reconciler.model.manifest.about import (
+    AlertsManifest,
+    InterfaceManifest,
+    MetadataManifest,
+    UpstreamManifest,
+)
 from reconciler.model.manifest.coherence import (
     complaints_about_mounts,
     complaints_about_names,
@@ -18,10 +23,14 @@ from reconciler.model.manifest.coherence import (
 from reconciler.model.manifest.complaint import Complaint
 from reconciler.model.manifest.container import ContainerManifest
 from reconciler.model.manifest.dependencies import (
+    ConnectionManifest,
     DependencyManifest,
+    ProvidedManifest,
     complaints_about_dependencies,
+    complaints_about_offers,
 )
 from reconciler.model.manifest.environment import Environment
+from reconciler.model.manifest.exports import ExportsManifest
 from reconciler.model.manifest.files import FileManifest, complaints_about_files
 from reconciler.model.manifest.health import HealthCheckManifest
 from reconciler.model.manifest.hooks import HooksManifest
@@ -45,7 +54,7 @@ from reconciler.model.manifest.templates import (
 from reconciler.model.manifest.volumes import VolumeManifest
 
 MOST_CONTAINERS: Final = 64
-_NOT_YET: Final = "provides connections exports network update backup alerts custom"
+_NOT_YET: Final = "network update backup custom"
 
 
 class AppManifest(Part):
@@ -62,7 +71,11 @@ class AppManifest(Part):
     upstream: UpstreamManifest | None = None
     container: ContainerManifest | None = None
     containers: MapOf[ContainerName, ContainerManifest] = Field(default_factory=empty)
+    provides: Items[ProvidedManifest] = ()
     dependencies: Items[DependencyManifest] = ()
+    connections: Items[ConnectionManifest] = ()
+    exports: ExportsManifest | None = None
+    alerts: AlertsManifest = AlertsManifest()
     parameters: Items[ParameterManifest] = ()
     generated_secrets: Items[GeneratedSecretManifest] = ()
     files: Items[FileManifest] = ()
@@ -94,12 +107,16 @@ class AppManifest(Part):
         return self._placement().merged()
 
     def requires(self) -> tuple[Requirement, ...]:
-        """Return the apps that have to be there first, in the order of the file."""
+        """Return the apps that are asked for, in the order of the file."""
         return tuple(
             Requirement(dependency.app_id, dependency.optional)
             for dependency in self.dependencies
             if dependency.app_id is not None
         )
+
+    def exported(self) -> Mapping[str, str]:
+        """Return the values that those who depend on the app may use, as templates."""
+        return self.exports.values if self.exports else empty()
 
     def storage(self) -> int | None:
         """Return the free space wanted on the data disk, in bytes."""
@@ -115,6 +132,9 @@ class AppManifest(Part):
         ]
         if self.hooks is not None and self.hooks.post_install:
             paths.append("hooks")
+        if self.connections:
+            paths.append("connections")
+        paths += [f"dependencies[{i}].ports" for i, d in enumerate(self.dependencies) if d.ports]
         return tuple(paths)
 
     def warnings(self) -> tuple[tuple[str, str], ...]:
@@ -152,6 +172,7 @@ class AppManifest(Part):
         containers = placement.merged()
         yield from placement.complaints()
         yield from complaints_about_dependencies(self.id, self.dependencies)
+        yield from complaints_about_offers(self.id, self.provides, self.connections)
         yield from complaints_about_starting(containers, placement.path)
         yield from complaints_about_mounts(containers, placement.path)
         yield from complaints_about_probes(containers, placement.path)
@@ -197,6 +218,8 @@ class AppManifest(Part):
                     yield Text((*placement.path(name, key), index), word, public=True)
         for index, file in enumerate(self.files):
             yield Text(("files", index, "content"), file.content)
+        for name, value in self.exported().items():
+            yield Text(("exports", "values", name), value)
 
     def _names(self) -> Names:
         return Names(

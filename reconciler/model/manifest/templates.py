@@ -74,6 +74,9 @@ def _about(placeholder: Placeholder, text: Text, names: Names) -> Complaint | No
             if names.secrets[name] is not SecretKind.BCRYPT:
                 message = f"the secret `{name}` has no hash: it is of kind {names.secrets[name]}"
                 return Complaint(text.path, message, "write `kind: bcrypt`")
+        case TemplateKind.DEPENDENCY if text.path[0] == "exports":
+            message = "an export cannot pass on what another app exports"
+            return Complaint(text.path, message, "let the dependant depend on that app itself")
         case TemplateKind.DEPENDENCY if placeholder.of not in names.dependencies:
             of = placeholder.of
             return _unknown(text, "dependency", of, names.dependencies, "dependencies")
