@@ -42,24 +42,6 @@ MANIFESTS = {app: document.manifest for app, document in DOCUMENTS.items()}
 REAL = [app for app in FOLDERS if app not in MANIFESTS or MANIFESTS[app].category != DEMO]
 
 
-def provider(name):
-    """The app that is meant by a name: itself, or the first that provides it."""
-    if name in MANIFESTS:
-        return name
-    return next(app for app, m in MANIFESTS.items() if name in m.provides)
-
-
-def with_dependencies(app):
-    """The app and all that it needs, each once."""
-    found, waiting = [], [app]
-    while waiting:
-        name = provider(waiting.pop())
-        if name not in found:
-            found.append(name)
-            waiting += [need.app for need in MANIFESTS[name].requires()]
-    return found
-
-
 def answers(manifest):
     """A value for each parameter that has to be given one."""
     return {
@@ -76,7 +58,7 @@ def install(app):
 
 
 def resolved(app):
-    """The app as it would run on any box, beside what it needs."""
-    wanted = Snapshot(documents=tuple(install(each) for each in with_dependencies(app)))
+    """The app as it would run on any box, with what it needs."""
+    wanted = Snapshot(documents=(install(app),))
     catalogue = Snapshot(documents=tuple(DOCUMENTS[each] for each in REAL))
     return resolve(wanted, catalogue, Platform(INSTANCE))
