@@ -39,7 +39,7 @@ def loaded(app):
 FOLDERS = sorted(path.parent.name for path in APPS.glob("*/manifest.yml"))
 DOCUMENTS = {app: document for app in FOLDERS for document in loaded(app).documents}
 MANIFESTS = {app: document.manifest for app, document in DOCUMENTS.items()}
-REAL = [app for app in FOLDERS if app not in MANIFESTS or MANIFESTS[app].category != DEMO]
+REAL = [app for app, manifest in MANIFESTS.items() if manifest.category != DEMO]
 
 
 def answers(manifest):

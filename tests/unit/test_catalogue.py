@@ -57,7 +57,6 @@ every_folder = pytest.mark.parametrize("app", FOLDERS)
 CONTAINERS = [
     pytest.param(app, name, container, id=f"{app}-{name}")
     for app in REAL
-    if app in MANIFESTS
     for name, container in MANIFESTS[app].container_map().items()
 ]
 every_container = pytest.mark.parametrize(("app", "name", "container"), CONTAINERS)
@@ -259,9 +258,8 @@ def published():
     """Every port of the machine that an app of the catalogue publishes, demo apps included."""
     return [
         (port.host, port.protocol, app)
-        for app in FOLDERS
-        if app in MANIFESTS
-        for container in MANIFESTS[app].container_map().values()
+        for app, manifest in MANIFESTS.items()
+        for container in manifest.container_map().values()
         for port in container.ports
     ]
 
