@@ -52,7 +52,8 @@ def engine(settings: Settings, variables: Mapping[str, str], *, brief: bool) -> 
 
 def podman(settings: Settings, found: Engine, hooks: Hooks | None = None) -> PodmanDriver:
     """Return the driver for that engine."""
-    places = DriverSettings(data_dir=settings.data_dir)
+    shares = settings.state_dir / "shares"
+    places = DriverSettings(data_dir=settings.data_dir, shares_dir=shares)
     return PodmanDriver(
         settings.instance,
         found.socket,

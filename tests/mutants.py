@@ -318,8 +318,8 @@ MUTANTS = (
     Mutant(
         "files are written only when the container is made",
         "core/steps.py",
-        "        if container.files:  #",
-        "        if container.files and create:  #",
+        "        if container.files or container.shares:",
+        "        if create:",
         ("unit/test_planner.py",),
     ),
     Mutant(

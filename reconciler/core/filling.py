@@ -21,11 +21,23 @@ class FillingError(ManifestError):
 
 
 @dataclass(frozen=True, slots=True)
+class SharedFrom:
+    """A file (or, without `path`, a whole volume) that others may read, and where it is."""
+
+    volume: str
+    path: str
+    engine_volume: str
+    container: str
+    mount: str
+
+
+@dataclass(frozen=True, slots=True)
 class Provided:
     """What an app gives to those that depend on it: its name in the network, and its exports."""
 
     app: str
     exports: Mapping[str, SecretText] = field(default_factory=dict[str, SecretText])
+    files: Mapping[str, SharedFrom] = field(default_factory=dict[str, SharedFrom])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from reconciler.core.filling import (
     secrets,
 )
 from reconciler.core.overriding import overridden
+from reconciler.core.sharing import exported_files, shared
 from reconciler.core.texts import filled_in
 from reconciler.model.desired import (
     AppSpec,
@@ -101,6 +102,7 @@ def _app_spec(
 ) -> AppSpec | Problem:
     network = _network(manifest, platform)
     requires = given.requirements
+    others = shared(manifest, given.dependencies)
     needed = tuple(sorted(r.app for r in requires if not r.optional))
     containers: list[ContainerSpec] = []
     for name, container in overridden(manifest.container_map(), given.overrides).items():
@@ -108,7 +110,7 @@ def _app_spec(
         if isinstance(build, Problem):
             return build
         spec = _container(manifest, name, container, build, platform)
-        spec = filled_in(spec, manifest, container, scope)
+        spec = others.with_them(filled_in(spec, manifest, container, scope))
         spec = replace(
             spec,
             network=network.name if network else manifest.network_name,
@@ -123,7 +125,7 @@ def _app_spec(
         digest="",
         containers=tuple(containers),
         network=network,
-        volumes=_volumes(manifest, containers),
+        volumes=_volumes(manifest, containers, {v.source for v in others.volumes}),
         requires=requires,
         origin=origin,
         storage=manifest.storage(),
@@ -147,8 +149,8 @@ def provided(manifest: AppManifest, given: Given, platform: Platform) -> Provide
         scope = Scope(manifest.id, _facts(platform), values, {})
         exports = {name: fill(text, scope) for name, text in manifest.exported().items()}
     except FillingError:
-        return Provided(manifest.id)
-    return Provided(manifest.id, exports)
+        exports = {}
+    return Provided(manifest.id, exports, exported_files(manifest, platform.instance))
 
 
 def _named(spec: ContainerSpec, platform: Platform) -> ContainerSpec:
@@ -283,9 +285,14 @@ def _volume_name(app: str, name: str, platform: Platform) -> str:
     return f"{platform.instance}-{app}-{name}"
 
 
-def _volumes(manifest: AppManifest, containers: list[ContainerSpec]) -> tuple[VolumeSpec, ...]:
+def _volumes(
+    manifest: AppManifest,
+    containers: list[ContainerSpec],
+    others: set[str],
+) -> tuple[VolumeSpec, ...]:
+    """Its own: what it reads of others is theirs to make."""
     names = {m.source for c in containers for m in c.mounts if m.kind is MountKind.VOLUME}
-    return tuple(VolumeSpec(name, manifest.id) for name in sorted(names))
+    return tuple(VolumeSpec(name, manifest.id) for name in sorted(names - others))
 
 
 def _resources(container: ContainerManifest, platform: Platform) -> Resources:

@@ -46,7 +46,9 @@ def bring_up(comparison: Comparison) -> tuple[Step, ...]:
         steps += stop(comparison.outdated)
     for container in start:
         ref = _ref(comparison, container)
-        if container.files:  # before each start: what was killed in between is made good
+        if (
+            container.files or container.shares
+        ):  # before each start: what was killed in between is made good
             steps.append(WriteFiles(ref, container))
         steps.append(StartContainer(ref))
     return tuple(steps)

@@ -152,6 +152,20 @@ class FileSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareSpec:
+    """
+    A file of another app, to be read at `target`: a copy, made anew before each start.
+
+    `path` is where that app's `container` has it.
+    """
+
+    app: str
+    container: str
+    path: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resources:
     """Limits; None means no limit."""
 
@@ -186,6 +200,7 @@ class ContainerSpec:
     environment: tuple[tuple[str, str], ...] = ()
     secret_environment: tuple[tuple[str, SecretText], ...] = ()
     files: tuple[FileSpec, ...] = ()
+    shares: tuple[ShareSpec, ...] = ()
     secrets: tuple[str, ...] = ()  # of its own app's, all that it is given; a label
     network: str | None = None  # the engine's name of the network; None: see policy
     network_policy: NetworkPolicy = NetworkPolicy.ISOLATED

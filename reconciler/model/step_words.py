@@ -32,7 +32,8 @@ def describe(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one match ove
         case CreateContainer(container):
             return f"creating {container.container_name}"
         case WriteFiles(ref, container):
-            return f"writing {len(container.files)} files for {_short(ref)}"
+            number = len(container.files) + len(container.shares)
+            return f"writing {number} files for {_short(ref)}"
         case StartContainer(ref):
             return f"starting {_short(ref)}"
         case StopContainer(ref):

@@ -243,7 +243,7 @@ class PodmanMachine(Machine):
         super().__init__()
 
     def make_driver(self, instance):
-        settings = Settings(data_dir=self.directory)
+        settings = Settings(data_dir=self.directory, shares_dir=self.directory / "shares")
         return PodmanDriver(instance, self.socket, secrets=self.secrets, settings=settings)
 
     def begin_service(self):

@@ -19,6 +19,7 @@ from reconciler.model.desired import (
     NetworkSpec,
     PortSpec,
     PullPolicy,
+    ShareSpec,
     VolumeSpec,
 )
 from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
@@ -822,3 +823,35 @@ def test_files_of_a_container_that_is_gone_are_a_conflict(machine):
     spec = with_files(machine, FileSpec("/data", "a", ("x",)))
     with pytest.raises(DriverConflict):
         machine.driver.write_files(spec.container_name, spec)
+
+
+# --- files of other apps ---------------------------------------------------------------------
+
+COOKIE = ShareSpec("bitcoin", "main", "/data/.cookie", "/bitcoin/.cookie")
+
+
+def bitcoin(machine, text):
+    name = f"{machine.instance}-bitcoin"
+    machine.driver.ensure_volume(VolumeSpec(f"{name}-data", "bitcoin"))
+    mounts = (MountSpec(MountKind.VOLUME, f"{name}-data", "/data"),)
+    files = (FileSpec("/data", ".cookie", (text,)),)
+    return machine.spec("main", app="bitcoin", container_name=name, mounts=mounts, files=files)
+
+
+def test_a_file_of_an_app_that_does_not_run_cannot_be_read(machine):
+    spec = machine.spec(shares=(COOKIE,))
+    machine.driver.create(spec)
+    with pytest.raises(DriverRejected, match=r"cannot read /data/.cookie of bitcoin"):
+        machine.driver.write_files(spec.container_name, spec)
+
+
+def test_a_file_of_an_app_that_runs_is_there_at_the_start(machine):
+    node = bitcoin(machine, "secret")
+    machine.driver.create(node)
+    machine.driver.write_files(node.container_name, node)
+    machine.driver.start(node.container_name)
+    spec = machine.spec(shares=(COOKIE,))
+    machine.driver.create(spec)
+    machine.driver.write_files(spec.container_name, spec)
+    machine.driver.start(spec.container_name)
+    assert machine.state(spec) is RUNNING

@@ -23,6 +23,7 @@ from reconciler.model.desired import (
     NetworkPolicy,
     PortSpec,
     Resources,
+    ShareSpec,
     UlimitSpec,
 )
 from reconciler.model.observed import ContainerState
@@ -161,6 +162,68 @@ def test_a_secret_file_is_readable_by_its_user_alone(machine):
     machine.driver.start(spec.container_name)
     assert inside(spec, "stat", "-c", "%u:%g %a", "/data/key") == "1000:0 600"
     assert inside(spec, "cat", "/data/key") == machine.secrets.read(SecretRef("notes", "key"))
+
+
+def sharing(machine, script, path="/data/file", **changes):
+    """An app with a volume in which `script` was run, and a container that reads of it."""
+    machine.driver.ensure_volume(machine.volume)
+    mounts = (MountSpec(MountKind.VOLUME, machine.volume.name, "/data"),)
+    node = machine.script(f"{script}; exec busybox sleep 1000", "node", mounts=mounts)
+    machine.running(node)
+    assert until(lambda: podman("exec", node.container_name, "busybox", "ls", "-A", "/data"))
+    share = ShareSpec("notes", "node", path, "/etc/shared/file")
+    reader = machine.spec("reader", shares=(share,), readonly_root=True, **changes)
+    machine.driver.create(reader)
+    return node, reader
+
+
+def test_a_shared_file_is_a_copy_for_its_user_alone_that_follows_in_place(machine):
+    node, reader = sharing(machine, "echo one > /data/file", user="1000")
+    machine.driver.write_files(reader.container_name, reader)
+    machine.driver.start(reader.container_name)
+    assert inside(reader, "cat", "/etc/shared/file") == "one"
+    assert inside(reader, "stat", "-c", "%u %a", "/etc/shared/file") == "1000 400"
+    # As programs do it: another file takes the name.
+    inside(node, "sh", "-c", "echo another > /data/new; mv /data/new /data/file")
+    machine.driver.write_files(reader.container_name, reader)
+    assert inside(reader, "cat", "/etc/shared/file") == "another"
+    assert (
+        "Read-only"
+        in podman(
+            "exec",
+            reader.container_name,
+            "busybox",
+            "sh",
+            "-c",
+            "echo x 2>&1 > /etc/shared/file; :",
+        )
+        or inside(reader, "cat", "/etc/shared/file") == "another"
+    )
+
+
+def test_a_shared_link_leads_nowhere_on_the_machine(machine):
+    _, reader = sharing(machine, "ln -s /etc/shadow /data/file")
+    with pytest.raises(DriverRejected, match="/data/file of notes for notes: there is no such"):
+        machine.driver.write_files(reader.container_name, reader)
+
+
+def test_a_shared_folder_and_a_very_large_file_are_refused(machine):
+    _, reader = sharing(machine, "mkdir /data/file")
+    with pytest.raises(DriverRejected, match="a folder is shared as a whole volume"):
+        machine.driver.write_files(reader.container_name, reader)
+
+
+def test_a_very_large_shared_file_is_refused(machine):
+    _, reader = sharing(machine, "dd if=/dev/zero of=/data/file bs=1M count=3")
+    assert until(lambda: _refused(machine, reader, "it is larger than"))
+
+
+def _refused(machine, reader, words):
+    try:
+        machine.driver.write_files(reader.container_name, reader)
+    except DriverRejected as error:
+        return words in str(error)
+    return False
 
 
 def test_secrets_stay_out_of_messages(machine):

@@ -16,6 +16,7 @@ from reconciler.model.desired import (
     PullPolicy,
     Resources,
     Restart,
+    ShareSpec,
     StartCondition,
     UlimitSpec,
 )
@@ -41,6 +42,7 @@ OTHER = {
     "environment": ((("A", "1"),), True),
     "secret_environment": ((("A", (SecretRef("web", "a"),)),), True),
     "files": ((FileSpec("/data", "a", ("x",)),), True),
+    "shares": ((ShareSpec("db", "main", "/data/a", "/a"),), True),
     "secrets": (("a",), False),  # they are in the texts
     "network": ("other", True),
     "network_policy": (NetworkPolicy.HOST, True),

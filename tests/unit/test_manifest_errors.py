@@ -77,7 +77,11 @@ IN_THE_APP = rows(
   exports: {values: {1a: x}} ¦ 6:22 ¦ `1a` is not the name of an export ¦ RPC_HOST
   exports: {values: {A: "{{ secrets.b }}"}} ¦ 6:25 ¦ declares no secret `b` ¦ generated_secrets
   exports: {values: {A: "{{ dependencies.b.host }}"}}⏎  dependencies: [b] ¦ 6:25 ¦ cannot pass on what another app exports ¦ that app itself
-  exports: {files: {}} ¦ 6:13 ¦ `files` is not available in this version ¦ remove
+  exports: {files: {a: {volume: v}}} ¦ 6:33 ¦ this app has no volume `v` ¦
+  exports: {files: {a: {volume: data, path: x}}} ¦ 6:45 ¦ `x` is not an absolute path ¦
+  dependencies: [{app_id: b, files: [{from: a}]}] ¦ 6:38 ¦ the key `target` is missing ¦
+  dependencies: [{app_id: b, files: [{from: a, target: /a}, {from: b, target: /a}]}] ¦ 6:79 ¦ two things are mounted at `/a` ¦ another
+  dependencies: [{storage: 1Gi, files: []}] ¦ 6:33 ¦ room for data has no `files` ¦
   alerts: {install: 5, remove: x} ¦ 6:24 ¦ there is no key `remove` ¦
   parameters: [{name: a}] ¦ 6:23 ¦ `a` is not the name of a parameter ¦ ADMIN_EMAIL
   parameters: [{name: A, type: string}] ¦ 6:32 ¦ is not one of text, random ¦ write text

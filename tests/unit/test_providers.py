@@ -78,6 +78,18 @@ CASES = [
         stands_in={"lnd": {"bitcoin": "knots"}, "knots": {}},
     ),
     Case(
+        "even beside another that is there for somebody who names it",
+        box(manifest("lnd", "bitcoin"), KNOTS, manifest("pool", "core")),
+        box(CORE, KNOTS),
+        more=("core",),
+        stands_in={
+            "lnd": {"bitcoin": "knots"},
+            "knots": {},
+            "pool": {"core": "core"},
+            "core": {},
+        },
+    ),
+    Case(
         "even where the catalogue has another default",
         box(manifest("lnd", "bitcoin"), KNOTS),
         box(manifest("core", provides=[default("bitcoin")])),

@@ -13,9 +13,11 @@ from reconciler.model.desired import (
     DeviceSpec,
     FileSpec,
     MountKind,
+    MountSpec,
     NetworkPolicy,
     PullPolicy,
     Resources,
+    ShareSpec,
     UlimitSpec,
 )
 from reconciler.model.manifest.app import AppManifest
@@ -507,6 +509,74 @@ def test_what_is_not_exported_is_told_at_the_app_that_asks():
     found = resolved(holding(lnd, document("core")))
     assert "`core` exports no `RPC`" in found.broken["lnd"].message
     assert set(found.apps) == {"core"}
+
+
+SHARING = {
+    "volumes": [{"name": "data", "target": "/var/data"}, {"name": "logs", "target": "/logs"}],
+    "exports": {
+        "files": {
+            "cookie": {"volume": "data", "path": "/.cookie"},
+            "certs": {"volume": "data", "path": "/certs"},
+            "logs": {"volume": "logs"},
+        },
+    },
+}
+
+
+def reading(**file):
+    wanted = document(
+        "lnd", dependencies=[{"app_id": "core", "files": [{"target": "/shared"} | file]}]
+    )
+    return resolved(holding(wanted), holding(document("core", **SHARING)))
+
+
+@pytest.mark.parametrize(
+    ("file", "path"),
+    [
+        ({"from": "cookie"}, "/var/data/.cookie"),
+        ({"from": "data", "path": "/.cookie"}, "/var/data/.cookie"),
+        ({"from": "data", "path": "/certs/a.pem"}, "/var/data/certs/a.pem"),
+        ({"from": "logs", "path": "/a.log"}, "/logs/a.log"),
+    ],
+)
+def test_a_file_that_is_exported_may_be_read(file, path):
+    lnd = reading(**file).apps["lnd"]
+    assert lnd.containers[0].shares == (ShareSpec("core", "main", path, "/shared"),)
+    assert lnd.volumes == ()
+
+
+def test_a_whole_volume_that_is_exported_is_mounted_and_stays_its_owners():
+    lnd = reading(**{"from": "logs"}).apps["lnd"]
+    mount = MountSpec(MountKind.VOLUME, "archipelago-core-logs", "/shared", ("ro",))
+    assert lnd.containers[0].mounts == (mount,)
+    assert lnd.volumes == ()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        {"from": "data", "path": "/wallet"},
+        {"from": "data", "path": "/certs-of-others"},
+        {"from": "data"},
+        {"from": "other"},
+    ],
+)
+def test_nothing_is_read_that_is_not_exported(file):
+    problem = reading(**file).broken["lnd"]
+    assert "`core` exports no file `" in problem.message
+    assert "it exports data:/.cookie, data:/certs, logs" in problem.hint
+
+
+def test_of_an_optional_app_that_is_not_there_nothing_is_read():
+    wanted = {"app_id": "core", "optional": True, "files": [{"from": "a", "target": "/a"}]}
+    lnd = resolved(holding(document("lnd", dependencies=[wanted]))).apps["lnd"]
+    assert (lnd.containers[0].shares, lnd.containers[0].mounts) == ((), ())
+
+
+def test_of_an_app_that_exports_nothing_nothing_is_read():
+    wanted = {"app_id": "core", "files": [{"from": "a", "target": "/a"}]}
+    found = resolved(holding(document("lnd", dependencies=[wanted]), document("core")))
+    assert found.broken["lnd"].hint == "it exports nothing"
 
 
 def test_a_dependency_that_cannot_be_filled_in_takes_only_itself_with_it():

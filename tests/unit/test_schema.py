@@ -71,9 +71,13 @@ GOOD = {
     ),
     "names and ranges": app(
         provides=["b", {"name": "c", "default": True}],
-        dependencies=[{"app_id": "d", "version": "^1", "ports": [80], "restart_with": True}],
+        dependencies=[
+            {"app_id": "d", "version": "^1", "ports": [80], "restart_with": True},
+            {"app_id": "e", "files": [{"from": "c", "target": "/c"}]},
+        ],
         connections=[{"to": "tor", "ports": [9050]}],
-        exports={"values": {"HOST": "{{ app.host }}"}},
+        exports={"values": {"HOST": "{{ app.host }}"}, "files": {"a": {"volume": "v"}}},
+        volumes=[{"name": "v", "target": "/v"}],
         alerts={"install": "read this", "uninstall": "and this"},
     ),
     "install with all": {

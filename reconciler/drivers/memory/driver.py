@@ -100,6 +100,11 @@ class MemoryDriver:
             box = self._mine(ref)
             if box is None:
                 raise DriverConflict(f"cannot write the files of {ref}: it is gone")
+            for share in container.shares:
+                if not self._runs(share.app, share.container):
+                    raise DriverRejected(
+                        f"cannot read {share.path} of {share.app}: it does not run",
+                    )
             volumes = {m.target: m.source for m in container.mounts}
             for file in container.files:
                 place = (volumes.get(file.mount, file.mount), file.path)
@@ -195,6 +200,13 @@ class MemoryDriver:
 
     def _ours(self) -> list[Box]:
         return [b for b in self.world.boxes.values() if b.instance == self.instance]
+
+    def _runs(self, app: str, container: str) -> bool:
+        return any(
+            b.spec is not None
+            and (b.spec.app, b.spec.name, b.state) == (app, container, ContainerState.RUNNING)
+            for b in self._ours()
+        )
 
     def _mine(self, ref: str) -> Box | None:
         return next((b for b in self._ours() if ref in {b.ref, b.name}), None)

@@ -8,7 +8,9 @@ on by its id, so that nothing of somebody else's is ever touched.
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 from reconciler.drivers.podman import create_request, devices, filling, host, host_paths
@@ -16,6 +18,7 @@ from reconciler.drivers.podman.client import Client, Request
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.lookup import Lookup, exactly
 from reconciler.drivers.podman.refusal import without
+from reconciler.drivers.podman.shares import Shares
 from reconciler.errors import (
     DriverConflict,
     DriverError,
@@ -37,6 +40,15 @@ _ENDED = {ContainerState.CREATED, ContainerState.EXITED, ContainerState.LOST}
 _ABSENT = frozenset({404})
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What a new container is given of the machine: directories, others' files, secrets."""
+
+    data_dir: Path
+    shares: Shares
+    secrets: Secrets
+
+
 class Containers:
     """This instance's containers in Podman, to act on."""
 
@@ -45,16 +57,14 @@ class Containers:
         client: Client,
         lookup: Lookup,
         instance: str,
-        data_dir: Path,
+        places: Places,
         warn: Callable[[str], None],
-        secrets: Secrets,
     ) -> None:
         self._client = client
         self._lookup = lookup
         self._instance = instance
-        self._data_dir = data_dir
+        self._places = places
         self._warn = warn
-        self._secrets = secrets
 
     def create(self, container: ContainerSpec) -> None:
         """Have it; replaces a half-made one, refuses one that is not ours."""
@@ -64,9 +74,11 @@ class Containers:
             if present.container.state is not ContainerState.BROKEN:
                 return
             self._delete(present.ref, name)
-        here = filling.revealed(devices.present(container), self._secrets)
+        here = filling.revealed(devices.present(container), self._places.secrets)
         body = create_request.create_request(here, self._instance, host.base_ulimits())
-        host_paths.prepare(container, self._data_dir)
+        mounts = cast("list[object]", body["mounts"])
+        body["mounts"] = [*mounts, *self._places.shares.mounts(container)]
+        host_paths.prepare(container, self._places.data_dir)
         try:
             self._post_create(here, body)
         except DriverRejected as error:

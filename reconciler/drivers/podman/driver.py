@@ -8,7 +8,7 @@ from pathlib import Path
 from reconciler.drivers.podman import host, logs
 from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, ObserveCall
-from reconciler.drivers.podman.containers import Containers
+from reconciler.drivers.podman.containers import Containers, Places
 from reconciler.drivers.podman.events import Events
 from reconciler.drivers.podman.files import Files
 from reconciler.drivers.podman.images import Deadlines, Images
@@ -17,6 +17,7 @@ from reconciler.drivers.podman.liveness import Liveness
 from reconciler.drivers.podman.lookup import Lookup
 from reconciler.drivers.podman.probe import Prober
 from reconciler.drivers.podman.process_watch import ProcessWatch
+from reconciler.drivers.podman.shares import Shares
 from reconciler.errors import DriverConflict
 from reconciler.model.desired import ContainerSpec, HealthCheck, NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
@@ -48,9 +49,10 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where an app's own host directories are, and how long images may take."""
+    """Where host directories and copies of shared files are, and how long images may take."""
 
     data_dir: Path = Path("/var/lib/archipelago")
+    shares_dir: Path = Path("/var/lib/archipelago/shares")
     deadlines: Deadlines = field(default_factory=Deadlines)
 
 
@@ -74,10 +76,10 @@ class PodmanDriver:
         self._belongings = Belongings(self._client, instance)
         self._images = Images(self._client, instance, settings.deadlines)
         self._lookup = Lookup(self._client, instance, self._liveness)
-        self._containers = Containers(
-            self._client, self._lookup, instance, settings.data_dir, hooks.warn, secrets
-        )
-        self._files = Files(self._client, self._lookup, secrets)
+        shares = Shares(self._client, self._lookup, settings.shares_dir)
+        places = Places(settings.data_dir, shares, secrets)
+        self._containers = Containers(self._client, self._lookup, instance, places, hooks.warn)
+        self._files = Files(self._client, self._lookup, secrets, shares)
         self._prober = Prober(self._client, self._liveness)
         self._lock = threading.Lock()
         self._subscribed: list[_Subscribed] = []

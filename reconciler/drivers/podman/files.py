@@ -13,6 +13,7 @@ from reconciler.drivers.podman.client import Client, Request
 from reconciler.drivers.podman.filling import reveal
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.lookup import Lookup
+from reconciler.drivers.podman.shares import Shares
 from reconciler.errors import DriverConflict
 from reconciler.model.desired import ContainerSpec, FileSpec
 from reconciler.model.observed import ContainerState
@@ -27,16 +28,20 @@ _SECRET_MODE = 0o600  # where it is known whose it is; otherwise the app could n
 class Files:
     """Writes files into the volumes of this instance's containers."""
 
-    def __init__(self, client: Client, lookup: Lookup, secrets: Secrets) -> None:
+    def __init__(self, client: Client, lookup: Lookup, secrets: Secrets, shares: Shares) -> None:
         self._client = client
         self._lookup = lookup
         self._secrets = secrets
+        self._shares = shares
 
     def write(self, ref: str, container: ContainerSpec) -> None:
         """Have all files of the container where they belong."""
         listed = self._lookup.find(ref)
         if listed is None:
             raise DriverConflict(f"cannot write the files of {ref}: it is gone; it is made again")
+        self._shares.refresh(container)
+        if not container.files:
+            return
         if listed.container.state in {ContainerState.CREATED, ContainerState.EXITED}:
             self._init(listed)
         by_mount: dict[str, list[FileSpec]] = defaultdict(list)

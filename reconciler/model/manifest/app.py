@@ -30,7 +30,7 @@ from reconciler.model.manifest.dependencies import (
     complaints_about_offers,
 )
 from reconciler.model.manifest.environment import Environment
-from reconciler.model.manifest.exports import ExportsManifest
+from reconciler.model.manifest.exports import ExportedFileManifest, ExportsManifest
 from reconciler.model.manifest.files import FileManifest, complaints_about_files
 from reconciler.model.manifest.health import HealthCheckManifest
 from reconciler.model.manifest.hooks import HooksManifest
@@ -45,6 +45,7 @@ from reconciler.model.manifest.security import (
     AppSecurityManifest,
     ResourcesManifest,
 )
+from reconciler.model.manifest.sharing import complaints_about_sharing
 from reconciler.model.manifest.templates import (
     Names,
     Text,
@@ -118,6 +119,10 @@ class AppManifest(Part):
         """Return the values that those who depend on the app may use, as templates."""
         return self.exports.values if self.exports else empty()
 
+    def exported_files(self) -> Mapping[str, ExportedFileManifest]:
+        """Return the files and volumes that those who depend on the app may read."""
+        return self.exports.files if self.exports else empty()
+
     def storage(self) -> int | None:
         """Return the free space wanted on the data disk, in bytes."""
         return next((d.storage for d in self.dependencies if d.storage is not None), None)
@@ -178,6 +183,7 @@ class AppManifest(Part):
         yield from complaints_about_probes(containers, placement.path)
         yield from complaints_about_names(containers, placement.path)
         yield from complaints_about_files(self.files, containers)
+        yield from complaints_about_sharing(self.exported_files(), self.dependencies, containers)
         yield from complaints_about_asking(self.parameters, self.generated_secrets)
         yield from complaints_about_templates(self._texts(placement), self._names())
         yield from self._complaints_about_ports(placement, containers)

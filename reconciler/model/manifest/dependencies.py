@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from typing_extensions import override
 
 from reconciler.model.manifest.complaint import Complaint, refusal
-from reconciler.model.manifest.names import APP_ID, AppId
+from reconciler.model.manifest.names import APP_ID, AppId, ContainerPath, VolumeName
 from reconciler.model.manifest.part import Items, Part
 from reconciler.model.manifest.scalars import Boolean, read_text
 from reconciler.model.manifest.values import PortNumber, Size
@@ -31,10 +31,18 @@ VersionRange = Annotated[
 ]
 
 
+class SharedFileManifest(Part):
+    """A file of a dependency's volume, or without `path` all of it, to be read at `target`."""
+
+    source: VolumeName = Field(alias="from")
+    path: ContainerPath | None = None
+    target: ContainerPath
+
+
 class DependencyManifest(Part):
     """Another app (`app_id`), or free space on the data disk (`storage`)."""
 
-    RESERVED: ClassVar[frozenset[str]] = frozenset({"files", "custom"})
+    RESERVED: ClassVar[frozenset[str]] = frozenset({"custom"})
     SHORT_FORM: ClassVar[Mapping[str, object] | None] = {"type": "string"}
 
     app_id: AppId | None = None
@@ -42,6 +50,7 @@ class DependencyManifest(Part):
     optional: Boolean = False
     ports: Items[PortNumber] = ()
     restart_with: Boolean = False
+    files: Items[SharedFileManifest] = ()
     storage: Size | None = None
 
     @classmethod
@@ -59,7 +68,7 @@ class DependencyManifest(Part):
             return
         if "optional" in self.model_fields_set:
             yield Complaint(("optional",), "room for data cannot be optional", at_key=True)
-        for key in ("version", "ports", "restart_with"):
+        for key in ("version", "ports", "restart_with", "files"):
             if key in self.model_fields_set:
                 yield Complaint((key,), f"room for data has no `{key}`", at_key=True)
 
