@@ -1,5 +1,5 @@
 """
-Two apps of the catalogue with several containers, run without a registry.
+Apps of the catalogue, run without a registry: two of several containers, and two that are a chain.
 
 The manifest is the real one: only images, commands, users by name and checks by command are
 replaced, by a busybox that listens where the real program does.
@@ -75,15 +75,29 @@ SHAPES = {
         "redis": cache(),
         "database": database("/var/lib/postgresql/data"),
     },
+    "bitcoin-core": {
+        "main": "echo __cookie__:$RANDOM$RANDOM > /data/.cookie;"
+        " exec busybox nc -ll -p 8332 -e echo RPC",
+    },
+    "electrs": {
+        "main": web(
+            4224,
+            "/index.html",
+            asks("${ELECTRS_DAEMON_RPC_ADDR%:*}", "${ELECTRS_DAEMON_RPC_ADDR#*:}", "/data/rpc"),
+            "cat $ELECTRS_COOKIE_FILE > /data/cookie",
+        ),
+    },
 }
 PORTS = {"db": 5432, "database": 5432, "cache": 6379, "redis": 6379}
 
 
 def stand_in(app):
     """The manifest of the catalogue, with busybox for every program."""
-    manifest = yaml.safe_load(source(app).read_text())
-    manifest["app"].pop("dependencies", None)  # room for photos, which no test has
-    containers = manifest["app"]["containers"]
+    manifest = yaml.safe_load(source(app).read_text())["app"]
+    needs = [n for n in manifest.get("dependencies", ()) if "storage" not in n]
+    manifest["dependencies"] = needs  # without the room for data, which no test has
+    alone = manifest.get("container")
+    containers = {"main": alone} if alone else manifest["containers"]
     assert set(containers) == set(SHAPES[app])
     for name, container in containers.items():
         container["image"] = IMAGE
@@ -95,11 +109,11 @@ def stand_in(app):
             container["user"] = NUMBERS[container["user"]]
             for volume in container.get("volumes", ()):
                 volume["options"] = ["U"]  # the real image has the directory for its user
-        check = container["health_check"]
+        check = (manifest if alone else container)["health_check"]
         if check["type"] == "exec":
             check["command"] = listening(PORTS[name])
         check |= {"interval": "1s", "timeout": "3s"}
-    return manifest
+    return {"app": manifest}
 
 
 def write(it, app):
@@ -162,3 +176,29 @@ def test_a_shape_of_the_catalogue_lives(box, app, db, data, key):
 
 def of(it, app):
     return [c for c in it.containers().values() if c["Labels"]["io.archipelago.app"] == app]
+
+
+def test_a_chain_of_the_catalogue_lives(box):
+    """Who asks for `bitcoin` gets a node, its port by name, and the cookie of its latest start."""
+    it = box()
+    for app in ("bitcoin-core", "electrs"):
+        (it.catalogue / app).mkdir()
+        (it.catalogue / app / "manifest.yml").write_text(json.dumps(stand_in(app)))
+    (it.desired / "electrs.yml").write_text("install: {app: electrs}")
+    it.start()
+    it.wait_ready("bitcoin-core", "electrs", patience=90)
+    assert inside(it, "electrs", "main", "cat /data/rpc") == "RPC"
+    cookie = inside(it, "bitcoin-core", "main", "cat /data/.cookie")
+    assert inside(it, "electrs", "main", "cat /data/cookie") == cookie
+
+    it.podman("kill", it.container("bitcoin-core")["Id"])
+    it.wait(lambda s: follows(it, cookie), "a new cookie on both sides", patience=90)
+
+
+def follows(it, old):
+    """Both are ready with a cookie that is not the old one."""
+    try:
+        new = inside(it, "bitcoin-core", "main", "cat /data/.cookie")
+        return new != old and inside(it, "electrs", "main", "cat /data/cookie") == new
+    except AssertionError:
+        return False  # between an end and a start
