@@ -46,9 +46,8 @@ def bring_up(comparison: Comparison) -> tuple[Step, ...]:
         steps += stop(comparison.outdated)
     for container in start:
         ref = _ref(comparison, container)
-        if (
-            container.files or container.shares
-        ):  # before each start: what was killed in between is made good
+        # Before each start: what was killed in between is made good.
+        if container.files or container.shares:
             steps.append(WriteFiles(ref, container))
         steps.append(StartContainer(ref))
     return tuple(steps)
