@@ -4,6 +4,7 @@ The composition root: the only module that builds concrete adapters and puts the
 Heavy imports are inside the functions that need them, so that `archipelago status` stays fast.
 """
 
+import gc
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -68,6 +69,7 @@ def loop(
     """Yield a loop of which everything is ready, and take it down again; apps go on running."""
     from reconciler import assembly
 
+    gc.enable()  # it lives for months
     with ExitStack() as stack:
         stack.enter_context(hold_lock(settings))
         yield assembly.loop(stack, settings, on_status=on_status, log=log)

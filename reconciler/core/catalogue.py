@@ -16,40 +16,32 @@ class Catalogue:
     """Entries by app; `stale` ones are the last good version of what is broken now."""
 
     documents: Mapping[str, Document]
+    manifests: Mapping[str, AppManifest]
     stale: Mapping[str, Problem]
     broken: Mapping[str, Problem]
     snapshot: Snapshot
-
-    def manifest(self, app: str) -> AppManifest | None:
-        """Return what the app is, or None where nobody knows."""
-        document = self.documents.get(app)
-        manifest = document.manifest if document else None
-        return manifest if isinstance(manifest, AppManifest) else None
-
-    def manifests(self) -> Mapping[str, AppManifest]:
-        """Return all apps that are known."""
-        known = {app: self.manifest(app) for app in self.documents}
-        return {app: manifest for app, manifest in known.items() if manifest is not None}
 
 
 def catalogue_of(snapshot: Snapshot) -> Catalogue:
     """Return what is known: an app whose entry is broken now by its last good one."""
     documents: dict[str, Document] = {}
+    manifests: dict[str, AppManifest] = {}
     stale: dict[str, Problem] = {}
     broken: dict[str, Problem] = {}
     for app, found in by_app(snapshot.documents).items():
         if len(found) > 1:
             broken[app] = doubled(app, found)
-        elif isinstance(found[0].manifest, AppManifest):
-            documents[app] = found[0]
+        elif isinstance(manifest := found[0].manifest, AppManifest):
+            documents[app], manifests[app] = found[0], manifest
     for document in snapshot.last_good:
-        if document.app not in documents and isinstance(document.manifest, AppManifest):
-            documents[document.app] = document
-            stale[document.app] = why_stale(document, snapshot)
+        app, manifest = document.app, document.manifest
+        if app not in documents and isinstance(manifest, AppManifest):
+            documents[app], manifests[app] = document, manifest
+            stale[app] = why_stale(document, snapshot)
     for problem in snapshot.problems:
         if problem.app and problem.app not in documents:
             broken.setdefault(problem.app, problem)
-    return Catalogue(documents, stale, broken, snapshot)
+    return Catalogue(documents, manifests, stale, broken, snapshot)
 
 
 def by_app(documents: Iterable[Document]) -> dict[str, list[Document]]:

@@ -32,19 +32,40 @@ class Needs:
     requirements: Mapping[str, tuple[Requirement, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """The apps that will be there, and which of them provide which names."""
+
+    apps: Manifests
+    wanted: Manifests
+    taken: Collection[str]
+    provide: Mapping[str, tuple[str, ...]]
+
+    def provider(self, name: str) -> str | None:
+        """Return who stands in for a name."""
+        if name in self.apps or name in self.taken:
+            return name
+        providers = self.provide.get(name, ())
+        requested = [app for app in providers if app in self.wanted]
+        return next(iter(requested or providers), None)
+
+
 def needs_of(wanted: Manifests, known: Manifests, taken: Collection[str]) -> Needs:
     """Return what is needed; `taken` are wanted too, but of these no manifest can be used now."""
+    offered = choices(known)
     chosen = dict(wanted)
-    while (added := _next(chosen, wanted, known, taken)) is not None:
+    box = _Box(chosen, wanted, taken, choices(chosen))
+    while (added := _next(box, known, offered)) is not None:
         chosen[added] = known[added]
-    found = {app: dict(_found(m, chosen, wanted, taken)) for app, m in chosen.items()}
+        box = _Box(chosen, wanted, taken, choices(chosen))
+    found = {app: dict(_found(manifest, box)) for app, manifest in chosen.items()}
     ranges = _ranges(chosen, found)
     return Needs(
         more={app: m for app, m in chosen.items() if app not in wanted},
         found=found,
         requirements={
             app: tuple(
-                _requirement(d, found[app].get(d.app_id or ""), chosen, known, ranges)
+                _requirement(d, found[app].get(d.app_id or ""), chosen, offered, ranges)
                 for d in manifest.dependencies
                 if d.app_id is not None
             )
@@ -53,31 +74,39 @@ def needs_of(wanted: Manifests, known: Manifests, taken: Collection[str]) -> Nee
     )
 
 
-def _next(
-    chosen: Manifests,
-    wanted: Manifests,
-    known: Manifests,
-    taken: Collection[str],
-) -> str | None:
+def choices(known: Manifests) -> Mapping[str, tuple[str, ...]]:
+    """Return, for each name that is provided, the apps that provide it, sorted."""
+    found: dict[str, list[str]] = {}
+    for app in sorted(known):
+        for provided in known[app].provides:
+            found.setdefault(provided.name, []).append(app)
+    return {name: tuple(apps) for name, apps in found.items()}
+
+
+def _next(box: _Box, known: Manifests, offered: Mapping[str, tuple[str, ...]]) -> str | None:
     """Return the next app to take from the catalogue: by its id before by a name it provides."""
     unmet = sorted(
         {
             dependency.app_id
-            for manifest in chosen.values()
+            for manifest in box.apps.values()
             for dependency in manifest.dependencies
             if dependency.app_id is not None
             and not dependency.optional
-            and _provider(dependency.app_id, chosen, wanted, taken) is None
+            and box.provider(dependency.app_id) is None
         },
     )
     by_id = next((name for name in unmet if name in known), None)
-    by_name = (only for name in unmet for only in [_default(name, known)] if only is not None)
+    by_name = (only for name in unmet for only in [_default(name, known, offered)] if only)
     return by_id or next(by_name, None)
 
 
-def _default(name: str, known: Manifests) -> str | None:
+def _default(
+    name: str,
+    known: Manifests,
+    offered: Mapping[str, tuple[str, ...]],
+) -> str | None:
     """Return the app of the catalogue that stands in for a name, if that is clear."""
-    providers = choices(name, known)
+    providers = offered.get(name, ())
     defaults = [
         app for app in providers if any(p.name == name and p.default for p in known[app].provides)
     ]
@@ -86,33 +115,10 @@ def _default(name: str, known: Manifests) -> str | None:
     return defaults[0] if len(defaults) == 1 else None
 
 
-def choices(name: str, known: Manifests) -> tuple[str, ...]:
-    """Return the apps that provide a name, sorted."""
-    return tuple(sorted(a for a, m in known.items() if any(p.name == name for p in m.provides)))
-
-
-def _provider(
-    name: str,
-    chosen: Manifests,
-    wanted: Manifests,
-    taken: Collection[str],
-) -> str | None:
-    if name in chosen or name in taken:
-        return name
-    providers = choices(name, chosen)
-    requested = [app for app in providers if app in wanted]
-    return next(iter(requested or providers), None)
-
-
-def _found(
-    manifest: AppManifest,
-    chosen: Manifests,
-    wanted: Manifests,
-    taken: Collection[str],
-) -> Iterator[tuple[str, str]]:
+def _found(manifest: AppManifest, box: _Box) -> Iterator[tuple[str, str]]:
     for dependency in manifest.dependencies:
         name = dependency.app_id
-        provider = _provider(name, chosen, wanted, taken) if name else None
+        provider = box.provider(name) if name else None
         if name and provider:
             yield name, provider
 
@@ -135,7 +141,7 @@ def _requirement(
     dependency: DependencyManifest,
     provider: str | None,
     chosen: Manifests,
-    known: Manifests,
+    offered: Mapping[str, tuple[str, ...]],
     ranges: Ranges,
 ) -> Requirement:
     asked = dependency.app_id or ""
@@ -143,7 +149,7 @@ def _requirement(
         provider or asked, dependency.optional, restart_with=dependency.restart_with
     )
     if provider is None:
-        return plain if dependency.optional else replace(plain, unmet=_missing(asked, known))
+        return plain if dependency.optional else replace(plain, unmet=_missing(asked, offered))
     manifest = chosen.get(provider)
     if manifest is None or dependency.version is None:
         return plain
@@ -152,8 +158,8 @@ def _requirement(
     return replace(plain, unmet=_out_of_range(dependency, provider, manifest, ranges))
 
 
-def _missing(asked: str, known: Manifests) -> str:
-    several = choices(asked, known)
+def _missing(asked: str, offered: Mapping[str, tuple[str, ...]]) -> str:
+    several = offered.get(asked, ())
     if several:
         return f"requires {asked}, which is provided by {', '.join(several)}: install one of them"
     return f"requires {asked}, which is neither desired nor in the catalogue"

@@ -72,7 +72,7 @@ def resolve(snapshot: Snapshot, catalogue: Snapshot, platform: Platform) -> Desi
     resolved = _Resolved()
     _want(snapshot, known, resolved)
     wanted = {app: entry.manifest for app, entry in resolved.entries.items()}
-    needs = needs_of(wanted, known.manifests(), resolved.broken.keys() - wanted.keys())
+    needs = needs_of(wanted, known.manifests, resolved.broken.keys() - wanted.keys())
     for app in needs.more:
         resolved.entries[app] = _of_catalogue(known, known.documents[app], requested=False)
     for app in resolved.entries:
@@ -119,7 +119,7 @@ def _enter(
     if isinstance(asked, AppManifest):
         resolved.entries[app] = _Entry(asked, document, document, stale=stale)
     elif isinstance(asked, InstallManifest):
-        manifest = known.manifest(app)
+        manifest = known.manifests.get(app)
         if manifest is None:
             resolved.broken[app] = not_in_catalogue(document, known)
         elif problem := _wrong_version(document, asked, manifest):
@@ -132,7 +132,7 @@ def _enter(
 def _of_catalogue(known: Catalogue, document: Document, *, requested: bool = True) -> _Entry:
     app = document.app
     return _Entry(
-        known.manifests()[app],
+        known.manifests[app],
         document,
         known.documents[app],
         catalogued=True,

@@ -18,12 +18,16 @@ class Shared:
 
     def with_them(self, spec: ContainerSpec) -> ContainerSpec:
         """Return the container with them: each container of the app has them."""
+        if not self.files and not self.volumes:
+            return spec
         mounts = tuple(sorted((*spec.mounts, *self.volumes), key=lambda m: m.target))
         return replace(spec, shares=self.files, mounts=mounts)
 
 
 def exported_files(manifest: AppManifest, instance: str) -> Mapping[str, SharedFrom]:
     """Return what the app exports, by name: where it is, inside and for the engine."""
+    if not manifest.exported_files():
+        return {}
     places = {
         volume.name: (name, volume.target)
         for name, container in manifest.container_map().items()

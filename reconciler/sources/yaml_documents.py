@@ -16,6 +16,7 @@ from reconciler.model.manifest.complaint import Path, shown
 from reconciler.model.manifest.names import APP_ID
 from reconciler.model.manifest.scalars import PlainScalar
 from reconciler.model.origin import Origin, Problem
+from reconciler.sources.yaml_merging import MERGE, merge
 from reconciler.sources.yaml_sentences import sentence
 from reconciler.sources.yaml_text import decode
 
@@ -60,12 +61,16 @@ class _TooMuchError(Exception):
     """A bound was reached: nothing more of the file is read."""
 
 
-def parse(text: bytes, file: str) -> tuple[list[Node], list[Problem]]:
-    """Return every document that YAML can make out, and everything that it cannot."""
+def parse(text: bytes, file: str, *, foreign: bool = False) -> tuple[list[Node], list[Problem]]:
+    """
+    Return every document that YAML can make out, and everything that it cannot.
+
+    `foreign`: it is no manifest, so that merge keys and keys that look like numbers are meant.
+    """
     decoded = decode(text, file)
     if isinstance(decoded, Problem):
         return [], [decoded]
-    reader = _Reader(decoded, file)
+    reader = _Reader(decoded, file, foreign=foreign)
     reader.read()
     return reader.nodes(), reader.problems
 
@@ -87,8 +92,9 @@ class _Reading:
 class _Reader:
     """Reads a file's events; after a syntax error it goes on at the next `---`."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, *, foreign: bool) -> None:
         self.problems: list[Problem] = []
+        self._foreign = foreign
         self._text = text
         self._file = file
         self._readings: list[_Reading] = []
@@ -199,10 +205,13 @@ class _Reader:
             self._refuse_tag(start)
         reading = self._readings[-1]
         mapping: dict[str, object] = {}
+        merged: list[object] = []
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             key = self._key(events, event, path)
             value = next(events)
-            if key is None:
+            if self._foreign and key == MERGE and isinstance(key, PlainScalar):
+                merged.append(self._build(events, value, (*path, "?")))
+            elif key is None:
                 self._build(events, value, (*path, "?"))
             elif key in mapping:
                 first = reading.key_positions[*path, key][0]
@@ -213,6 +222,8 @@ class _Reader:
                 reading.key_positions[*path, key] = self._place(event)
                 mapping[key] = None  # its place is taken, whatever its value holds
                 mapping[key] = self._build(events, value, (*path, key))
+        if not all(merge(mapping, more) for more in merged):
+            self._tell(start, "`<<` takes a mapping or a list of mappings", "write `<<: *name`")
         return mapping
 
     def _key(self, events: Iterator[yaml.Event], event: yaml.Event, path: Path) -> str | None:
@@ -221,7 +232,9 @@ class _Reader:
             what = "nothing" if key is None else "a list or a mapping"
             self._tell(event, f"a key is {what}, and keys are texts", "write `key: value`")
             return None
-        if isinstance(key, PlainScalar) and key == "<<":
+        if self._foreign:
+            return key if key == MERGE else str(key)
+        if isinstance(key, PlainScalar) and key == MERGE:
             hint = "write out the keys that it would bring"
             self._tell(event, "merge keys (`<<`) are not available", hint)
             return None

@@ -477,3 +477,21 @@ def test_of_very_many_mistakes_the_first_are_told(key, entry):
     text = f"{HEAD}  container:\n    image: a\n    {key}: {{{entries}}}\n"
     problems = load_documents(text.encode(), "a.yml").problems
     assert 50 <= len(problems) <= 101
+
+
+def test_what_cannot_be_enforced_yet_holds_and_what_only_cares_is_said():
+    it = app(
+        "  container: {image: a, resources: {disk_limit: 10Gi}}\n"
+        "  network: {egress: none}\n"
+        "  update: {strategy: blue-green, rollback: true, health_deadline: 60s}\n"
+        "  backup: {exclude: [cache]}"
+    )
+    assert it.unsupported() == ("network.egress", "update.strategy")
+    assert [path for path, _ in it.warnings()] == [
+        "update.rollback",
+        "update.health_deadline",
+        "backup",
+        "container.resources.disk_limit",
+    ]
+    plain = app("  container: {image: a}\n  network: {egress: internet}\n  update: {}")
+    assert (plain.unsupported(), plain.warnings()) == ((), ())

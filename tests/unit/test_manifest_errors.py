@@ -65,7 +65,12 @@ suspend: {} ¦ 1:1 ¦ the key `app` is missing ¦
 IN_THE_APP = rows(
     ONE,
     """
-  network: {egress: none} ¦ 6:3 ¦ `network` is not available in this version ¦ remove
+  custom: [] ¦ 6:3 ¦ `custom` is not available in this version ¦ remove
+  network: {egress: wan} ¦ 6:21 ¦ `wan` is not one of internet, lan, none ¦ did you mean `lan`?
+  update: {strategy: recreate} ¦ 6:22 ¦ is not one of replace, blue-green ¦ write replace
+  update: {health_deadline: 0s} ¦ 6:29 ¦ 0s is out of bounds ¦ 86400s
+  backup: {exclude: [a b]} ¦ 6:22 ¦ `a b` is not the name of a volume ¦ data
+  backup: {pre: ""} ¦ 6:17 ¦ the command is empty ¦
   provides: [a] ¦ 6:14 ¦ `a` need not be provided: it is its own id ¦ remove it
   provides: [b, {name: b}] ¦ 6:17 ¦ `b` need not be provided: it is given twice ¦ remove it
   provides: [My Name] ¦ 6:14 ¦ `My Name` is not an app id ¦ my-name

@@ -5,6 +5,7 @@ from inspect import signature
 from reconciler.cli.app import VERBS, build
 from reconciler.cli.call import verb
 from reconciler.cli.confirm import removal
+from reconciler.cli.import_ import addon, compose
 from reconciler.report.metrics import Metrics
 
 COMMON = {"desired_state", "catalogue", "state_dir", "instance", "podman", "config", "output"}
@@ -14,6 +15,7 @@ OWN = {
     "apply": {"timeout"},
     "status": {"app", "watch"},
     "validate": {"paths"},
+    "install": {"app", "answers"},
     "remove": {"app", "force"},
     "suspend": {"app"},
     "resume": {"app"},
@@ -51,7 +53,10 @@ def test_the_verbs_and_their_options():
     assert set(signature(verb(removal)).parameters) == {"yes"} | COMMON
     app = build()
     assert [c.name for c in app.registered_commands] == list(OWN)
-    assert [g.name for g in app.registered_groups] == ["confirm"]
+    for function in (compose, addon):
+        own = {"path", "app_id", "out", "force"}
+        assert set(signature(verb(function)).parameters) == own | COMMON
+    assert [g.name for g in app.registered_groups] == ["confirm", "import"]
 
 
 def test_the_metrics_and_their_labels():

@@ -185,3 +185,52 @@ def test_what_is_too_much_is_refused_at_once(text, message):
 
 def test_an_alias_within_bounds_is_no_bomb():
     assert only("a: &a [1, 2, 3]\nb: [*a, *a]\n").data["b"] == [["1", "2", "3"], ["1", "2", "3"]]
+
+
+# --- what is no manifest -------------------------------------------------------------------------
+
+
+def foreign(text: str):
+    return parse(text.encode(), "f.yml", foreign=True)
+
+
+def test_merges_bring_what_a_mapping_has_not():
+    text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {<<: [*a, *b], z: 3}\nd: {y: 4, <<: *a}\n"
+    nodes, problems = foreign(text)
+    assert problems == []
+    assert nodes[0].data["c"] == {"z": "3", "x": "1", "y": "1"}
+    assert nodes[0].data["d"] == {"y": "4", "x": "1"}
+
+
+def test_a_merge_of_a_merge_brings_both():
+    nodes, problems = foreign("a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: *b}\n")
+    assert problems == []
+    assert nodes[0].data["c"] == {"y": "2", "x": "1"}
+
+
+def test_a_quoted_merge_key_is_a_key():
+    assert foreign('{"<<": a}')[0][0].data == {"<<": "a"}
+
+
+def test_only_mappings_can_be_merged():
+    _, (problem,) = foreign("a: 1\nb:\n  <<: text\n")
+    assert "takes a mapping" in problem.message
+    assert problem.origin.line == 3
+
+
+def test_merges_are_bounded_like_aliases():
+    text = "a: &a {" + ", ".join(f"k{n}: 1" for n in range(500)) + "}\n"
+    nodes, (problem,) = foreign(text + "".join(f"b{n}: {{<<: *a}}\n" for n in range(100)))
+    assert nodes == []
+    assert "more than 20000 values" in problem.message
+
+
+def test_keys_that_look_like_numbers_are_texts():
+    nodes, problems = foreign("80: a\n1.5: b\ntrue: c\n")
+    assert problems == []
+    assert nodes[0].data == {"80": "a", "1.5": "b", "true": "c"}
+
+
+def test_a_manifest_still_has_no_merges():
+    _, problems = parse(b"a: &a {x: 1}\nb: {<<: *a}\n", "f.yml")
+    assert "merge keys" in problems[0].message

@@ -38,6 +38,13 @@ from reconciler.model.manifest.names import AppId, ContainerName, Line, Prose, V
 from reconciler.model.manifest.parameters import ParameterManifest
 from reconciler.model.manifest.part import Items, MapOf, Part, empty
 from reconciler.model.manifest.placement import APP_LEVEL, Placement
+from reconciler.model.manifest.policies import (
+    BackupManifest,
+    Egress,
+    NetworkManifest,
+    Strategy,
+    UpdateManifest,
+)
 from reconciler.model.manifest.ports import PortManifest, complaints_about_ports
 from reconciler.model.manifest.secrets import GeneratedSecretManifest
 from reconciler.model.manifest.security import (
@@ -55,7 +62,7 @@ from reconciler.model.manifest.templates import (
 from reconciler.model.manifest.volumes import VolumeManifest
 
 MOST_CONTAINERS: Final = 64
-_NOT_YET: Final = "network update backup custom"
+_NOT_YET: Final = "custom"
 
 
 class AppManifest(Part):
@@ -76,12 +83,15 @@ class AppManifest(Part):
     dependencies: Items[DependencyManifest] = ()
     connections: Items[ConnectionManifest] = ()
     exports: ExportsManifest | None = None
-    alerts: AlertsManifest = AlertsManifest()
+    alerts: AlertsManifest = AlertsManifest.model_construct()
+    network: NetworkManifest = NetworkManifest.model_construct()
+    update: UpdateManifest = UpdateManifest.model_construct()
+    backup: BackupManifest = BackupManifest.model_construct()
     parameters: Items[ParameterManifest] = ()
     generated_secrets: Items[GeneratedSecretManifest] = ()
     files: Items[FileManifest] = ()
-    resources: ResourcesManifest = ResourcesManifest()
-    security: AppSecurityManifest = AppSecurityManifest()
+    resources: ResourcesManifest = ResourcesManifest.model_construct()
+    security: AppSecurityManifest = AppSecurityManifest.model_construct()
     ports: Items[PortManifest] = ()
     volumes: Items[VolumeManifest] = ()
     environment: Environment = Field(default_factory=empty)
@@ -139,6 +149,10 @@ class AppManifest(Part):
             paths.append("hooks")
         if self.connections:
             paths.append("connections")
+        if self.network.egress is not Egress.INTERNET:
+            paths.append("network.egress")
+        if self.update.strategy is not Strategy.REPLACE:
+            paths.append("update.strategy")
         paths += [f"dependencies[{i}].ports" for i, d in enumerate(self.dependencies) if d.ports]
         return tuple(paths)
 
@@ -147,8 +161,16 @@ class AppManifest(Part):
         return tuple(self._warnings())
 
     def _warnings(self) -> Iterator[tuple[str, str]]:
+        for key in ("rollback", "health_deadline"):
+            if key in self.update.model_fields_set:
+                yield f"update.{key}", "has no effect: nothing is rolled back yet"
+        if self.backup.model_fields_set:
+            yield "backup", "has no effect: nobody makes backups yet"
         placement = self._placement()
         for name, container in self.container_map().items():
+            if container.resources.disk_limit is not None:
+                path = ".".join(map(str, placement.path(name, "resources")))
+                yield f"{path}.disk_limit", "has no effect: nobody measures it yet"
             if container.network is not None:
                 path = ".".join(map(str, placement.path(name, "network")))
                 yield path, "has no effect: every app has a network of its own"

@@ -159,8 +159,8 @@ class ContainerManifest(Part):
         WithJsonSchema({"enum": [str(word) for word in Restart]}),
     ] = Restart.ALWAYS
     network_aliases: Items[NetworkAlias] = ()
-    security: SecurityManifest = SecurityManifest()
-    resources: ResourcesManifest = ResourcesManifest()
+    security: SecurityManifest = SecurityManifest.model_construct()
+    resources: ResourcesManifest = ResourcesManifest.model_construct()
     health_check: HealthCheckManifest | None = None
     network: Line | None = None
 

@@ -37,7 +37,7 @@ class ContainerOverridesManifest(Part):
     """Changes of one container."""
 
     environment: Environment = Field(default_factory=empty)
-    resources: ResourcesManifest = ResourcesManifest()
+    resources: ResourcesManifest = ResourcesManifest.model_construct()
     ports: Items[PortOverrideManifest] = ()
 
 
