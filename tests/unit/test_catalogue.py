@@ -52,6 +52,9 @@ TEMPLATE = re.compile(r"\{\{.*?\}\}")
 DATABASE = re.compile(r"postgres|mariadb|bitcoin")
 BEYOND = re.compile(r"capabilities:|devices:|network_policy: host|bind: 0\.0\.0\.0|privileged:")
 MINUTE = 60
+# They ask for a port of another app, which no version gives them yet: held, not run without it.
+WAIT_FOR_PORTS = {"btcpay-server", "electrs", "grafana", "lnd", "mempool"}
+PORTS = re.compile(r"dependencies\[\d+\]\.ports")
 
 every_app = pytest.mark.parametrize("app", REAL)
 every_folder = pytest.mark.parametrize("app", FOLDERS)
@@ -90,14 +93,16 @@ def test_it_loads_without_a_problem_and_without_a_warning(app):
     (document,) = found.documents
     assert document.app == app
     assert document.manifest.warnings() == ()
-    assert document.manifest.unsupported() == ()
+    held = document.manifest.unsupported()
+    assert bool(held) == (app in WAIT_FOR_PORTS)
+    assert all(PORTS.fullmatch(key) for key in held)
 
 
 @every_app
 def test_it_can_be_resolved(app):
     found = resolved(app)
     assert found.problems == ()
-    assert found.apps[app].unsupported == ()
+    assert app in found.apps
 
 
 # --- exactly what Podman is asked for ------------------------------------------------------------
@@ -301,13 +306,20 @@ def ports_of(manifest):
             yield f"{port.host}{protocol}{open_to_all}"
 
 
+def needs(manifest):
+    for dependency in manifest.dependencies:
+        if dependency.app_id is not None:
+            ports = ", ".join(map(str, dependency.ports))
+            yield dependency.app_id + (f" ({ports})" if ports else "")
+
+
 def row(app):
     manifest = MANIFESTS[app]
     cells = (
         f"[{manifest.name}]({app}/manifest.yml)",
         manifest.version,
         manifest.metadata.license,
-        ", ".join(sorted({n.app for n in manifest.requires()})),
+        ", ".join(needs(manifest)),
         ", ".join(ports_of(manifest)),
         "; ".join(beyond(manifest)),
         ", ".join(f"`{p.name}`" for p in manifest.parameters),
