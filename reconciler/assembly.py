@@ -21,6 +21,7 @@ from reconciler.report.metrics import Metrics
 from reconciler.report.recorder import FanOut, Listeners
 from reconciler.report.status_file import StatusFile, load_status
 from reconciler.sources.watch import DirectoryWatch
+from reconciler.usage import UsageMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Loop:
     """A running box: sources watched, lanes and probes ready, metrics served."""
 
     controller: Controller
+    usage: UsageMeter
     engine: str
     metrics_address: str | None
 
@@ -40,7 +42,8 @@ class Loop:
         self.controller.stop()
 
     def wake(self) -> None:
-        """Ask for a pass soon."""
+        """Ask for a pass soon, and for every volume to be measured anew."""
+        self.usage.hurry()
         self.controller.wake()
 
 
@@ -61,8 +64,8 @@ def loop(
         stack.callback(found.service.stop)
     driver = parts.podman(settings, found, Hooks(observe_call=metrics.api_call, warn=logs.warn))
     built = _Built(settings, SystemClock(), driver, metrics, logs)
-    controller = built.controller(stack, found.ensure, on_status, log=log)
-    return Loop(controller, found.sentence, address)
+    controller, usage = built.controller(stack, found.ensure, on_status, log=log)
+    return Loop(controller, usage, found.sentence, address)
 
 
 @dataclass(slots=True)
@@ -82,8 +85,8 @@ class _Built:
         on_status: Callable[[Status], None] | None,
         *,
         log: bool,
-    ) -> Controller:
-        """Build the controller, and what wakes it."""
+    ) -> tuple[Controller, UsageMeter]:
+        """Build the controller and what wakes it; return also who measures."""
         settings, clock = self.settings, self.clock
         status = load_status(places.status_path(settings.state_dir))
         # The loop is woken by its parts, and they are parts of its pass: the knot is tied here.
@@ -102,6 +105,7 @@ class _Built:
         applier = Applier(self.driver, parts.secrets(settings), clock, self.metrics.retried)
         lanes = LanePool(applier, controller.wake, self.logs.bug)
         probes = ProbePool(self.driver, clock, controller.wake)
+        usage = UsageMeter(self.driver, clock, controller.wake, self.logs.bug)
         recorder = FanOut(self._listeners(on_status, log=log), self.logs.bug, status)
 
         def notices() -> tuple[str, ...]:
@@ -116,16 +120,23 @@ class _Built:
             evidence=parts.evidence(settings, clock),
             lanes=lanes,
             probes=probes,
+            usage=usage,
             recorder=recorder,
             clock=clock,
             notices=notices,
         )
         reconciler = Reconciler(made, parts.pass_settings(settings), status)
         subscription = self.driver.subscribe(controller.wake)
-        closers = (lanes.close, probes.close, *(w.close for w in watches), subscription.close)
+        closers = (
+            lanes.close,
+            probes.close,
+            usage.close,
+            *(w.close for w in watches),
+            subscription.close,
+        )
         for close in closers:
             stack.callback(close)
-        return controller
+        return controller, usage
 
     def _listeners(
         self,

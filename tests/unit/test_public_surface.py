@@ -26,6 +26,8 @@ OWN = {
     "graph": set(),
 }
 METRICS = {
+    "archipelago_app_disk_bytes": ("gauge", ("app",)),
+    "archipelago_app_disk_limit_bytes": ("gauge", ("app",)),
     "archipelago_app_health": ("gauge", ("app", "state")),
     "archipelago_app_info": ("gauge", ("app", "version", "image", "digest")),
     "archipelago_app_ready": ("gauge", ("app",)),
