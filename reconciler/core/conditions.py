@@ -1,9 +1,9 @@
 """
 What is told of an app, as answers to a few questions. Pure.
 
-Ready: does it serve? Reconciling: is work under way? Stalled: must a person act? And where there is
-a limit, WithinDiskLimit: do its volumes hold no more? The same problem always gets the same reason
-and message, and only a change of the answer moves `last_transition`.
+Ready: does it serve? Reconciling: is work under way? Stalled: must a person act? And, where there
+is a limit, WithinDiskLimit: do its volumes hold no more? The same problem always gets the same
+reason and message, and only a change of the answer moves `last_transition`.
 """
 
 from collections.abc import Mapping

@@ -16,6 +16,7 @@ _LOOK_UP_SECONDS = 0.1
 # What is allocated, on one file system, hard links once; only the place itself may be a link.
 _MEASURE = ("du", "--summarize", "--one-file-system", "--dereference-args", "--block-size=1", "--")
 # Files that came and went meanwhile are no reason to know nothing.
+_ENDED = frozenset({0, 1})  # 1: it complained
 _VANISHED = "No such file or directory"
 
 
@@ -36,7 +37,7 @@ def allocated(place: str, stop: Event, deadline: float = _DEADLINE) -> int | Non
         return None
     with child:
         answer = _answer(child, stop, time.monotonic() + deadline)
-    return _total(*answer) if answer else None
+    return _total(*answer) if answer and child.returncode in _ENDED else None
 
 
 def _politely() -> Sequence[str]:
