@@ -25,6 +25,18 @@ def measured(it, wanted, what):
     return it.wait(lambda s: wanted(app(s, "web")["disk"]["bytes"] or 0, within(s)), what)
 
 
+def start(it):
+    """Have an app that writes three times as much as it may."""
+    it.write(
+        "web",
+        command=WRITE + SERVE,
+        volumes=[{"name": "data", "target": "/data"}],
+        resources={"disk_limit": "1Mi"},
+    )
+    it.start()
+    it.wait_ready("web")
+
+
 def crash(it):
     """End the loop without a word; what it wrote down stays."""
     it.process.kill()
@@ -34,14 +46,7 @@ def crash(it):
 
 def test_an_app_over_its_disk_limit_serves_and_is_told_of_once(box):
     it = box()
-    it.write(
-        "web",
-        command=WRITE + SERVE,
-        volumes=[{"name": "data", "target": "/data"}],
-        resources={"disk_limit": "1Mi"},
-    )
-    it.start()
-    it.wait_ready("web")
+    start(it)
     first = it.container("web")["Id"]
     full = measured(it, lambda size, c: size > 3_000_000 and not c["status"], "the overrun")
     assert within(full)["reason"] == "DiskLimitExceeded"
@@ -76,14 +81,7 @@ def test_an_app_over_its_disk_limit_serves_and_is_told_of_once(box):
 
 def test_apply_is_content_with_an_app_over_its_limit(box):
     it = box()
-    it.write(
-        "web",
-        command=WRITE + SERVE,
-        volumes=[{"name": "data", "target": "/data"}],
-        resources={"disk_limit": "1Mi"},
-    )
-    it.start()
-    it.wait_ready("web")
+    start(it)
     measured(it, lambda size, c: size > 3_000_000 and not c["status"], "the overrun")
     it.stop()
     assert it.run("apply").returncode == 0
