@@ -12,6 +12,7 @@ from reconciler.cli.doctor import doctor
 from reconciler.cli.events import events
 from reconciler.cli.graph import graph
 from reconciler.cli.import_ import addon, compose
+from reconciler.cli.install import install
 from reconciler.cli.logs import logs
 from reconciler.cli.plan import plan
 from reconciler.cli.remove import remove
@@ -28,6 +29,7 @@ VERBS = (
     apply,
     status,
     validate,
+    install,
     remove,
     suspend,
     resume,

@@ -46,7 +46,9 @@ def _variables(container: ContainerManifest, scope: Scope) -> Mapping[str, Secre
 
 def _files(name: str, manifest: AppManifest, scope: Scope) -> tuple[FileSpec, ...]:
     """A file belongs to the container whose volume it lies in."""
-    containers = manifest.container_map() if manifest.files else {}
+    if not manifest.files:
+        return ()
+    containers = manifest.container_map()
     files: list[FileSpec] = []
     for file in manifest.files:
         place = home(file.path, containers)

@@ -4,9 +4,10 @@ Writes what verbs ask for into the desired directory: text cut out, or one small
 Everything that is not cut stays as it was, byte for byte; a file is replaced whole, or not at all.
 """
 
+import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,30 @@ def remove_app(file: Path, app: str) -> Edit | None:
 def resume(file: Path, app: str) -> Edit | None:
     """Cut out of a file every document that does nothing but suspend the app."""
     return _cut_out(file, app, (SuspendManifest,))
+
+
+def install_text(app: str, answers: Mapping[str, str]) -> str:
+    """Return the document that asks for an app of the catalogue; JSON's texts are YAML's too."""
+    lines = [f"# Written by `archipelago install {app}`.", "install:", f"  app: {app}"]
+    if answers:
+        lines.append("  parameters:")
+        lines += [f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in answers.items()]
+    return "\n".join(lines) + "\n"
+
+
+def install(root: Path, app: str, text: str) -> Path:
+    """Write it into a file of its own; one that says something else is left alone."""
+    file = root / f"{app}.yml"
+    try:
+        if file.exists() and not holds_nothing(file.read_text(encoding="utf-8")):
+            raise ConfigurationError(
+                f"cannot install {app}: {file} is there and says something else; "
+                "look into it, and rename or delete it",
+            )
+        _replace(file, text)
+    except OSError as error:
+        raise _refused(file, error) from error
+    return file
 
 
 def suspend(root: Path, app: str) -> Path:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reconciler import wiring
+from reconciler.cli import install
 from reconciler.cli.app import build
 from reconciler.drivers.memory import MemoryDriver
 from reconciler.errors import DriverUnavailable
@@ -31,6 +32,7 @@ from reconciler.report.event import Event, EventKind
 from reconciler.report.journal import Journal
 from reconciler.report.status_json import status_document
 from reconciler.security.evidence import confirmed_removals
+from reconciler.sources.manifests import load_documents
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -408,6 +410,95 @@ def test_in_a_git_work_tree_the_commit_is_left_to_the_operator(box):
     box.write("web.yml", manifest("web"))
     assert "commit the change" in box.run("suspend", "web").stdout
     assert "commit the change" in box.json("resume", "web")["notice"]
+
+
+# --- install ---
+
+
+def entry(box, app, *, parameters="", dependencies="", more=""):
+    file = box.root / "apps" / app / "manifest.yml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(
+        f"app:\n  id: {app}\n  name: {app}\n  container: {{image: localhost/x:1}}\n"
+        f"  parameters: [{parameters}]\n  dependencies: [{dependencies}]\n{more}"
+    )
+
+
+def test_install_writes_the_document_and_tells_what_comes_with_it(box):
+    entry(box, "web", parameters="{name: TITLE, required: true}", dependencies="db")
+    entry(box, "db", more="  alerts: {install: It takes a while.}\n")
+    told = box.run("install", "web", "--set", 'TITLE=Ada\'s "notes" # 1')
+    assert told.exit_code == 0, told.stderr
+    assert "It takes a while." in told.stdout
+    assert "the loop installs web, and db, which it requires." in told.stdout
+    file = box.desired / "web.yml"
+    [document] = load_documents(file.read_bytes(), "web.yml").documents
+    assert dict(document.manifest.parameters) == {"TITLE": 'Ada\'s "notes" # 1'}
+    assert {c["app"]: c["action"] for c in box.json("plan")["changes"]} == {
+        "db": "install",
+        "web": "hold",
+    }
+
+
+def test_install_for_machines(box):
+    entry(box, "web", more="  generated_secrets: [{name: key}]\n")
+    told = box.json("install", "web")
+    assert (told["app"], told["installs_with"], told["alerts"]) == ("web", [], [])
+    assert "secret web" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("why", "arguments", "words"),
+    [
+        ("nobody knows it", ["webb"], "did you mean web?"),
+        ("an answer is missing", ["web"], "the parameter `TITLE` has no value"),
+        ("an answer is to nothing", ["web", "--set", "X=1"], "there is no parameter `X`"),
+        ("an answer has no name", ["web", "--set", "TITLE"], "write NAME=VALUE"),
+        ("a name is none", ["web", "--set", "a b=1"], "`a b` is not the name of a parameter"),
+    ],
+)
+def test_what_cannot_be_installed_writes_nothing(box, why, arguments, words):
+    entry(box, "web", parameters="{name: TITLE, required: true}")
+    told = box.run("install", *arguments)
+    assert (told.exit_code, told.stdout) == (1, ""), why
+    assert words in told.stderr
+    assert list(box.desired.iterdir()) == []
+
+
+def test_a_person_is_asked_until_the_answer_fits(box, monkeypatch):
+    monkeypatch.setattr(install, "interactive", lambda: True)
+    entry(
+        box,
+        "web",
+        parameters="{name: MAIL, type: email, required: true, label: Your address},"
+        " {name: PASS, type: random, required: true}, {name: X, default: y, required: true}",
+    )
+    told = box.run("install", "web", stdin="nonsense\nada@example.org\n")
+    assert told.exit_code == 0, told.stderr
+    assert "MAIL (Your address): " in told.stdout
+    assert "`nonsense` is not an address of e-mail" in told.stderr
+    assert '"MAIL": "ada@example.org"' in (box.desired / "web.yml").read_text()
+    assert "PASS" not in (box.desired / "web.yml").read_text()
+
+
+def test_what_is_desired_already_is_not_installed_again(box):
+    entry(box, "web")
+    assert box.run("install", "web").exit_code == 0
+    told = box.run("install", "web")
+    assert told.exit_code == 1
+    assert "it is desired already, by " in told.stderr
+    (box.desired / "web.yml").rename(box.desired / "other.yml")
+    (box.desired / "web.yml").write_text("suspend: {app: db}\n")
+    (box.desired / "other.yml").unlink()
+    told = box.run("install", "web")
+    assert "web.yml is there and says something else" in told.stderr
+
+
+def test_what_is_broken_in_the_catalogue_is_named(box):
+    entry(box, "web", more="  colour: red\n")
+    told = box.run("install", "web")
+    assert told.exit_code == 1
+    assert "`app.colour`" in told.stderr
 
 
 def left_alone(box):

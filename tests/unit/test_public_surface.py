@@ -15,6 +15,7 @@ OWN = {
     "apply": {"timeout"},
     "status": {"app", "watch"},
     "validate": {"paths"},
+    "install": {"app", "answers"},
     "remove": {"app", "force"},
     "suspend": {"app"},
     "resume": {"app"},

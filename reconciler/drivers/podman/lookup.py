@@ -113,6 +113,8 @@ class Lookup:
         if not needs_process(listed.word):
             return listed
         if self._liveness.runs(container.pid, listed.ref):
+            if listed.word != "running":
+                return listed
             began = self._liveness.began(container.pid)
             return replace(listed, container=replace(container, process_start=began))
         what = f"inspect {listed.name}"

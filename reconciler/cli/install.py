@@ -1,0 +1,149 @@
+"""`archipelago install APP`: writes the document that asks for an app of the catalogue."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reconciler.cli import desired
+from reconciler.cli.call import Call
+from reconciler.cli.words import plain, unknown_app
+from reconciler.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.model.desired import Desired
+    from reconciler.model.manifest.app import AppManifest
+    from reconciler.model.manifest.parameters import ParameterManifest
+    from reconciler.model.snapshot import Snapshot
+
+
+def install(
+    call: Call,
+    app: Annotated[str, typer.Argument(help="An app of the catalogue.")],
+    answers: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Answer one of the app's parameters."),
+    ] = None,
+) -> None:
+    """Ask for an app of the catalogue: the loop installs it, and what it requires."""
+    from reconciler import wiring
+    from reconciler.sources import edit
+
+    settings = call.settings()
+    snapshot = desired.read(settings)
+    _check_new(snapshot, app)
+    manifest = _manifest(wiring.documents(settings.catalogue), app)
+    given = _asked(manifest, _answers(answers or []), ask=not call.json and interactive())
+    text = edit.install_text(app, given)
+    before = wiring.desired(settings, snapshot)
+    after = wiring.desired(settings, _with(snapshot, text, settings.desired_state / f"{app}.yml"))
+    if app in after.broken:
+        problem = after.broken[app]
+        hint = f" ({problem.hint})" if problem.hint else ""
+        raise ConfigurationError(f"{problem.message}{hint}; nothing was written")
+    file = edit.install(settings.desired_state, app, text)
+    _tell(call, app, file, before, after, desired.commit_notice(settings.desired_state))
+
+
+def interactive() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty()
+
+
+def _tell(
+    call: Call,
+    app: str,
+    file: Path,
+    before: "Desired",
+    after: "Desired",
+    notice: str,
+) -> None:
+    more = sorted(after.apps.keys() - before.apps.keys() - {app})
+    alerts = [s.alert_install for a in (app, *more) if (s := after.apps[a]).alert_install]
+    if call.json:
+        told = {"app": app, "file": str(file), "installs_with": more, "alerts": alerts}
+        call.print_json(told | {"notice": notice})
+        return
+    for alert in alerts:
+        call.tell(plain(alert))
+    also = f", and {', '.join(more)}, which it requires" if more else ""
+    call.tell(f"Wrote {file}: the loop installs {app}{also}.")
+    if after.apps[app].secrets:
+        call.tell(f"`archipelago secret {app}` tells the secrets that are made for it.")
+    if notice:
+        call.tell(notice)
+
+
+def _check_new(snapshot: "Snapshot", app: str) -> None:
+    for document in snapshot.documents:
+        if document.app == app and app in desired.wanted(snapshot):
+            raise ConfigurationError(
+                f"cannot install {app}: it is desired already, by {document.origin}; edit that",
+            )
+
+
+def _manifest(catalogue: "Snapshot", app: str) -> "AppManifest":
+    from reconciler.core.catalogue import catalogue_of
+
+    known = catalogue_of(catalogue)
+    if app in known.broken:
+        raise ConfigurationError(f"cannot install {app}: {known.broken[app]}")
+    if app not in known.manifests:
+        raise ConfigurationError(unknown_app(app, known.manifests))
+    return known.manifests[app]
+
+
+def _answers(written: list[str]) -> dict[str, str]:
+    answers: dict[str, str] = {}
+    for one in written:
+        name, found, value = one.partition("=")
+        if not found:
+            raise ConfigurationError(f"cannot use --set {one}: write NAME=VALUE")
+        answers[name] = value
+    return answers
+
+
+def _asked(
+    manifest: "AppManifest",
+    given: "Mapping[str, str]",
+    *,
+    ask: bool,
+) -> "dict[str, str]":
+    """Ask a person for what has no answer yet; nobody is asked in a script."""
+    from reconciler.model.manifest.parameters import ParameterType
+
+    answers = dict(given)
+    for parameter in manifest.parameters if ask else ():
+        settled = parameter.name in answers or parameter.type is ParameterType.RANDOM
+        if not settled and parameter.required and parameter.default is None:
+            answers[parameter.name] = _prompt(parameter)
+    return answers
+
+
+def _prompt(parameter: "ParameterManifest") -> str:
+    from reconciler.model.manifest.parameters import ParameterError, ParameterType
+
+    about = parameter.label or parameter.description or ""
+    question = f"{parameter.name} ({plain(about)})" if about else parameter.name
+    hidden = parameter.type is ParameterType.PASSWORD
+    while True:
+        value = str(typer.prompt(question, hide_input=hidden))
+        try:
+            parameter.check(value)
+        except ParameterError as error:
+            typer.echo(f"{error} ({error.hint})", err=True)
+        else:
+            return value
+
+
+def _with(snapshot: "Snapshot", text: str, file: Path) -> "Snapshot":
+    from reconciler.sources.manifests import load_documents
+
+    loaded = load_documents(text.encode(), str(file))
+    if loaded.problems:
+        raise ConfigurationError(f"{loaded.problems[0].message}; nothing was written")
+    return replace(snapshot, documents=(*snapshot.documents, *loaded.documents))
