@@ -103,12 +103,12 @@ def test_what_an_app_holds_is_measured_where_it_is_known(metrics):
     over = Condition(ConditionType.WITHIN_DISK_LIMIT, False, "DiskLimitExceeded", "", NOW)
     plain = app()
     web = replace(plain, disk_bytes=7, disk_limit=5, conditions=(*plain.conditions, over))
-    metrics.passed(status(web, replace(app("db"), disk_bytes=3), app("shop")))
+    metrics.passed(status(web, replace(app("db"), disk_bytes=3, disk_limit=4), app("shop")))
     assert value(metrics, "app_disk_bytes", app="web") == 7
     assert value(metrics, "app_disk_limit_bytes", app="web") == 5
     assert value(metrics, "app_disk_bytes", app="db") == 3
-    assert value(metrics, "app_disk_limit_bytes", app="db") is None
     assert value(metrics, "app_disk_bytes", app="shop") is None
+    assert value(metrics, "app_disk_limit_bytes", app="shop") is None
     labels = {"condition": "WithinDiskLimit"}
     assert value(metrics, "apps", **labels, status="false") == 1, "the others have no limit"
     assert value(metrics, "apps", **labels, status="true") == 0
