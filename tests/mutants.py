@@ -422,6 +422,28 @@ MUTANTS = (
         "if False:\n                return",
         ("unit/test_watch.py", "-k", "link or replaced or deleted"),
     ),
+    # What volumes hold
+    Mutant(
+        "at its limit of disk the answer comes and goes",
+        "core/conditions.py",
+        "_CALM_PERCENT = 95",
+        "_CALM_PERCENT = 101",
+        ("unit/test_conditions.py",),
+    ),
+    Mutant(
+        "what some volumes hold is told of all",
+        "usage.py",
+        "            if found is None:\n                return None",
+        "            if found is None:\n                continue",
+        ("unit/test_usage.py",),
+    ),
+    Mutant(
+        "what may not be read counts as nothing",
+        "drivers/podman/volume_size.py",
+        "if any(not line.endswith(_VANISHED) for line in complaints.splitlines()):",
+        "if False:",
+        ("unit/test_volume_size.py",),
+    ),
 )
 
 

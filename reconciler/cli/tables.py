@@ -8,6 +8,7 @@ from rich.text import Text
 
 from reconciler.cli.words import age, plain
 from reconciler.model.health import HealthState
+from reconciler.model.quantities import size_text
 from reconciler.model.status import AppStatus, ConditionType, Status
 
 Shown = ConsoleRenderable
@@ -39,7 +40,7 @@ def status_table(status: Status, now: datetime) -> Shown:
             _image(app),
             Text(app.health, _HEALTH[app.health]),
             _age(app, now),
-            Text(plain(app.message or _why_here(app)), overflow="fold"),
+            Text(plain(_message(app)), overflow="fold"),
         )
     parts: list[Shown] = [table if status.apps else Text("No apps.")]
     return Group(*parts, *_troubles(status))
@@ -120,6 +121,7 @@ def _facts(app: AppStatus, now: datetime) -> list[tuple[str, str]]:
         ("app", f"{app.id} {app.version}".strip()),
         ("action", f"{app.action} ({app.reason}){message}"),
         ("health", str(app.health)),
+        ("disk", _disk(app)),
         ("digest", app.digest),
         ("requires", ", ".join(app.requires)),
         ("required by", ", ".join(app.required_by)),
@@ -127,6 +129,21 @@ def _facts(app: AppStatus, now: datetime) -> list[tuple[str, str]]:
         ("last change", last),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _message(app: AppStatus) -> str:
+    """Return what the app is about; where that is nothing, what else is worth a word."""
+    within = app.condition(ConditionType.WITHIN_DISK_LIMIT)
+    too_much = within.message if within and app.over_disk_limit else ""
+    return "; ".join(part for part in (app.message, too_much) if part) or _why_here(app)
+
+
+def _disk(app: AppStatus) -> str:
+    """Return for example `1.2 GiB of 10 GiB`."""
+    used = "" if app.disk_bytes is None else size_text(app.disk_bytes)
+    if app.disk_limit is None:
+        return used
+    return f"{used or 'not known'} of {size_text(app.disk_limit)}"
 
 
 def _why_here(app: AppStatus) -> str:

@@ -105,7 +105,8 @@ def _app_spec(
     others = shared(manifest, given.dependencies)
     needed = tuple(sorted(r.app for r in requires if not r.optional))
     containers: list[ContainerSpec] = []
-    for name, container in overridden(manifest.container_map(), given.overrides).items():
+    parts = overridden(manifest.container_map(), given.overrides)
+    for name, container in parts.items():
         build = _build(container, origin, contexts)
         if isinstance(build, Problem):
             return build
@@ -129,6 +130,7 @@ def _app_spec(
         requires=requires,
         origin=origin,
         storage=manifest.storage(),
+        disk_limit=_disk_limit(parts),
         secrets=secrets(manifest, scope.parameters),
         alert_install=manifest.alerts.install or "",
         alert_uninstall=manifest.alerts.uninstall or "",
@@ -303,6 +305,13 @@ def _resources(container: ContainerManifest, platform: Platform) -> Resources:
         memory_reservation=given.memory_reservation,
         pids=given.pids_limit or defaults.pids,
     )
+
+
+def _disk_limit(containers: Mapping[str, ContainerManifest]) -> int | None:
+    """Return what all volumes of the app may hold: nobody can say which container fills one."""
+    given = [c.resources.disk_limit for c in containers.values()]
+    limits = [limit for limit in given if limit is not None]
+    return sum(limits) if limits else None
 
 
 def _health(

@@ -273,6 +273,7 @@ class AppSpec:
 
     `unsupported` lists keys that this version cannot carry out: a reason to hold, never to ignore.
     `stale` is set where the file is unreadable now and this is its last good version.
+    `disk_limit` is what its volumes may hold together; more is told, and stops nothing.
     """
 
     id: str
@@ -287,6 +288,7 @@ class AppSpec:
     manifest_changed_at: datetime | None = None
     suspended: bool = False
     storage: int | None = None
+    disk_limit: int | None = None
     requested: bool = True  # False: it is there for those that require it
     alert_install: str = ""
     alert_uninstall: str = ""

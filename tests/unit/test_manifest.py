@@ -491,7 +491,6 @@ def test_what_cannot_be_enforced_yet_holds_and_what_only_cares_is_said():
         "update.rollback",
         "update.health_deadline",
         "backup",
-        "container.resources.disk_limit",
     ]
     plain = app("  container: {image: a}\n  network: {egress: internet}\n  update: {}")
     assert (plain.unsupported(), plain.warnings()) == ((), ())
