@@ -23,6 +23,14 @@ ENV PATH=/bin
 """
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write what is compared with files anew, instead of comparing",
+    )
+
+
 def pytest_runtest_setup(item):
     """Keep every test that needs Podman away from the containers of this machine."""
     if not REAL.intersection(mark.name for mark in item.iter_markers()):
