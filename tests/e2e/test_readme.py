@@ -121,10 +121,12 @@ class Reader:
 
 
 def greets(it, told):
-    """Whether the one container of hello was made to greet so."""
-    variables = it.podman(
-        "inspect", "--format", "{{json .Config.Env}}", it.container("hello")["Id"]
-    )
+    """Whether the one container of hello runs, and was made to greet so."""
+    found = it.containers("label=io.archipelago.app=hello", running=True)
+    if len(found) != 1:  # the old one is stopped, and the new one not started yet
+        return False
+    (name,) = found
+    variables = it.podman("inspect", "--format", "{{json .Config.Env}}", name)
     return f'"GREETING={told}"' in variables
 
 

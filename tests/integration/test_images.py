@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from contract.machines import PodmanMachine
 from e2e.box import Box, app, condition
-from local_registry import LocalRegistry, SlowDoor
+from local_registry import USER, LocalRegistry, SlowDoor
 
 from reconciler.registry.client import RegistryClient
 
@@ -226,37 +228,57 @@ def test_a_registry_that_nobody_vouches_for_is_named(box, registry, image):
     box.wait_ready("web")
 
 
-def test_a_long_pull_tells_layers_and_bytes(box, registry, image):
-    registry.publish(registry.base, "big", layers=(30 * MIB, 30 * MIB, 30 * MIB))
+@pytest.fixture
+def slow(registry):
+    """The same image through a door that lets 6 MiB a second pass."""
     door = SlowDoor(registry.port, 6 * MIB)
     registry.trust(door.port)
-    try:
-        slow = f"localhost:{door.port}/test/web:1"
-        registry.podman(
-            "login",
-            "-u",
-            "alice",
-            "--password-stdin",
-            f"localhost:{door.port}",
-            stdin=registry.password,
-        )
-        box.write("web", image=slow)
-        box.start()
-        seen = []
+    host = f"localhost:{door.port}"
+    registry.podman("login", "-u", USER, "--password-stdin", host, stdin=registry.password)
+    yield f"{host}/test/web:1"
+    door.close()
+    registry.podman("logout", host, check=False)
 
-        def watched(status):
-            message = app(status, "web")["message"]
-            if message.startswith("pulling") and message not in seen:
-                seen.append(message)
-            return app(status, "web")["action"] == "keep"
 
-        box.wait(watched, "the pull", patience=90)
-    finally:
-        door.close()
-        registry.podman("logout", f"localhost:{door.port}", check=False)
-    print(*seen, sep="\n")
-    assert any(" of 90" in m or "MiB" in m for m in seen), seen
-    assert any("layers, " in m for m in seen), seen
+def pulls(status):
+    message = app(status, "web")["message"]
+    return message.startswith("pulling") and "MiB" in message
+
+
+def test_a_long_pull_tells_layers_and_bytes(box, registry, slow):
+    registry.publish(registry.base, "big", layers=(30 * MIB, 30 * MIB, 30 * MIB))
+    box.write("web", image=slow)
+    box.start()
+    seen = []
+
+    def watched(status):
+        message = app(status, "web")["message"]
+        if message.startswith("pulling") and message not in seen:
+            seen.append(message)
+        return app(status, "web")["action"] == "keep"
+
+    box.wait(watched, "the pull", patience=90)
+    told = [re.search(r"(\d) of 5 layers, (\d+\.\d) of 90\.0 MiB$", m) for m in seen]
+    sizes = [float(m[2]) for m in told if m]
+    assert len(sizes) >= 2, seen
+    assert sizes == sorted(sizes), seen
+
+
+def test_killed_in_the_middle_of_a_pull_the_next_loop_goes_on(box, registry, slow):
+    registry.publish(registry.base, "one")
+    box.write("web", image=slow)
+    box.start()
+    box.wait_ready("web")
+    before = box.container("web")["Id"]
+    second = registry.publish(registry.base, "two", layers=(40 * MIB,))
+    box.run("update", "web")
+    box.wait(pulls, "a pull that is under way")
+    box.stop(signal.SIGKILL)
+    assert box.container("web")["Id"] == before
+    box.start()
+    box.wait(lambda s: digest(box) == second and len(app(s, "web")["containers"]) == 1, "update")
+    box.wait_ready("web")
+    assert version(box) == "two"
 
 
 def test_a_registry_that_the_operator_calls_insecure(box, tmp_path, podman_cli, busybox_image):
