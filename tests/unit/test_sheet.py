@@ -1,11 +1,11 @@
 """Plain columns say what the table of rich's says, where no line has to be folded."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
-from typer import unstyle
 
 from reconciler.cli.sheet import sheet
 from reconciler.cli.tables import status_table
@@ -23,6 +23,10 @@ from reconciler.model.status import (
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WIDTH = 160
+
+
+def unstyle(text):
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def app(name, *, images=("a/b:1",), message="", true=ConditionType.READY, **more):
