@@ -6,7 +6,7 @@ from reconciler import parts
 from reconciler.clock import SystemClock
 from reconciler.config import Settings
 from reconciler.model.change import Change, Outcome
-from reconciler.model.desired import HealthCheck
+from reconciler.model.container import HealthCheck
 from reconciler.model.health import HealthState, ProbeRecord
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.status import Status

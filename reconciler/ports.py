@@ -10,7 +10,8 @@ from threading import Event
 from typing import Protocol
 
 from reconciler.model.change import Change, Outcome
-from reconciler.model.desired import ContainerSpec, HealthCheck, NetworkSpec, VolumeSpec
+from reconciler.model.container import ContainerSpec, HealthCheck
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord, ProbeResult
 from reconciler.model.observed import Observed, ObservedContainer

@@ -17,7 +17,8 @@ from reconciler.core.resolve import Platform, resolve
 from reconciler.core.situation import Situation
 from reconciler.errors import DriverError, DriverUnavailable
 from reconciler.model.change import Change, Outcome, Plan
-from reconciler.model.desired import Desired, HealthCheck
+from reconciler.model.container import HealthCheck
+from reconciler.model.desired import Desired
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
 from reconciler.model.pin import Pin, PinKey

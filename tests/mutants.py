@@ -115,7 +115,7 @@ MUTANTS = (
     ),
     Mutant(
         "a job that ended well is started again",
-        "model/desired.py",
+        "model/container.py",
         "return self.restart is not Restart.ALWAYS",
         "return False",
         ("unit/test_planner.py",),

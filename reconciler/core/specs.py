@@ -17,8 +17,7 @@ from reconciler.core.filling import (
 from reconciler.core.overriding import overridden
 from reconciler.core.sharing import exported_files, shared
 from reconciler.core.texts import filled_in
-from reconciler.model.desired import (
-    AppSpec,
+from reconciler.model.container import (
     BuildSpec,
     ContainerSpec,
     DeviceSpec,
@@ -26,14 +25,12 @@ from reconciler.model.desired import (
     MountKind,
     MountSpec,
     NetworkPolicy,
-    NetworkSpec,
     PortSpec,
     PullPolicy,
-    Requirement,
     Resources,
     UlimitSpec,
-    VolumeSpec,
 )
+from reconciler.model.desired import AppSpec, NetworkSpec, Requirement, VolumeSpec
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.container import ContainerManifest
 from reconciler.model.manifest.health import HealthCheckManifest

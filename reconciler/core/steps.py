@@ -17,7 +17,7 @@ from reconciler.model.change import (
     StopContainer,
     WriteFiles,
 )
-from reconciler.model.desired import ContainerSpec
+from reconciler.model.container import ContainerSpec
 from reconciler.model.observed import ContainerState, ObservedContainer
 
 _PROCESS = frozenset({ContainerState.RUNNING, ContainerState.PAUSED, ContainerState.ENDING})

@@ -20,13 +20,8 @@ from reconciler.drivers.memory import MemoryDriver, World
 from reconciler.drivers.podman.driver import PodmanDriver, Settings
 from reconciler.drivers.podman.images import Registry
 from reconciler.model import labels
-from reconciler.model.desired import (
-    ContainerSpec,
-    HealthCheck,
-    HealthKind,
-    NetworkSpec,
-    VolumeSpec,
-)
+from reconciler.model.container import ContainerSpec, HealthCheck, HealthKind
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.observed import ContainerState
 from reconciler.registry.ledger import FileLedger
 from reconciler.security.secrets import SecretFiles

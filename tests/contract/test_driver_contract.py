@@ -9,19 +9,18 @@ import pytest
 from contract.machines import PORT, Wakes, context, until
 
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable, SecretError
-from reconciler.model.desired import (
+from reconciler.model.container import (
     BuildSpec,
     FileSpec,
     HealthKind,
     MountKind,
     MountSpec,
     NetworkPolicy,
-    NetworkSpec,
     PortSpec,
     PullPolicy,
     ShareSpec,
-    VolumeSpec,
 )
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
 from reconciler.model.pin import Pin
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec

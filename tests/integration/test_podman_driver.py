@@ -14,7 +14,7 @@ from contract.machines import PORT, PodmanMachine, Wakes, podman, until
 
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver, Settings
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
-from reconciler.model.desired import (
+from reconciler.model.container import (
     DeviceSpec,
     FileSpec,
     HealthKind,

@@ -24,7 +24,7 @@ from simulation import Simulation
 from reconciler.core.conditions import Reported, all_ready, app_statuses, settled
 from reconciler.core.planner import compare_all, plan
 from reconciler.model.change import Action, Change, Outcome, Reason, Result
-from reconciler.model.desired import Restart
+from reconciler.model.container import Restart
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
 from reconciler.model.status import ConditionType, PassStatus, Status

@@ -5,14 +5,14 @@ from types import MappingProxyType
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from reconciler.model.desired import (
+from reconciler.model.container import (
     HealthKind,
     MountKind,
     NetworkPolicy,
-    Requirement,
     Restart,
     StartCondition,
 )
+from reconciler.model.desired import Requirement
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.complaint import Complaint, complaints_of, shown
 from reconciler.model.manifest.endpoint import join_paths

@@ -24,7 +24,8 @@ from builders import (
 from reconciler.core.planner import plan, still_wanted
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Reason
-from reconciler.model.desired import FileSpec, Requirement, Restart, StartCondition
+from reconciler.model.container import FileSpec, Restart, StartCondition
+from reconciler.model.desired import Requirement
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState

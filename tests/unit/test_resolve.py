@@ -9,7 +9,7 @@ from builders import NOW
 from simulation import ManualClock
 
 from reconciler.core.resolve import Platform, resolve
-from reconciler.model.desired import (
+from reconciler.model.container import (
     DeviceSpec,
     FileSpec,
     MountKind,

@@ -8,13 +8,8 @@ from threading import Event
 from reconciler.drivers.memory.things import Box, Owned
 from reconciler.drivers.memory.world import World
 from reconciler.errors import DriverConflict, DriverRejected
-from reconciler.model.desired import (
-    ContainerSpec,
-    HealthCheck,
-    NetworkSpec,
-    PullPolicy,
-    VolumeSpec,
-)
+from reconciler.model.container import ContainerSpec, HealthCheck, PullPolicy
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
 from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.observed import (

@@ -25,7 +25,7 @@ from reconciler.errors import (
     DriverRejected,
     DriverUnavailable,
 )
-from reconciler.model.desired import ContainerSpec, NetworkPolicy
+from reconciler.model.container import ContainerSpec, NetworkPolicy
 from reconciler.model.observed import ContainerState
 from reconciler.ports import Secrets
 

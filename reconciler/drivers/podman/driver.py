@@ -19,7 +19,8 @@ from reconciler.drivers.podman.probe import Prober
 from reconciler.drivers.podman.process_watch import ProcessWatch
 from reconciler.drivers.podman.shares import Shares
 from reconciler.errors import DriverConflict
-from reconciler.model.desired import ContainerSpec, HealthCheck, NetworkSpec, VolumeSpec
+from reconciler.model.container import ContainerSpec, HealthCheck
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
 from reconciler.ports import Secrets, Subscription, Wake

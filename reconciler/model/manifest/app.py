@@ -7,7 +7,8 @@ from typing import ClassVar, Final
 from pydantic import Field
 from typing_extensions import override
 
-from reconciler.model.desired import NetworkPolicy, Requirement
+from reconciler.model.container import NetworkPolicy
+from reconciler.model.desired import Requirement
 from reconciler.model.manifest.about import (
     AlertsManifest,
     InterfaceManifest,
