@@ -158,7 +158,7 @@ MUTANTS = (
     ),
     Mutant(
         "a built image is named by where it lies",
-        "core/specs.py",
+        "core/images.py",
         "made_of = json.dumps([build.content, build.containerfile, build.args])",
         "made_of = json.dumps([build.context, build.containerfile, build.args])",
         ("unit/test_resolve.py",),

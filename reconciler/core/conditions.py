@@ -14,7 +14,7 @@ from reconciler.core import backoff, graph
 from reconciler.core.comparison import Comparison, is_completed
 from reconciler.core.health import worst
 from reconciler.core.situation import Situation
-from reconciler.model.change import Action, Change, Outcome, Plan, Reason
+from reconciler.model.change import Change, Outcome, Plan, Reason
 from reconciler.model.desired import AppSpec
 from reconciler.model.health import HealthState
 from reconciler.model.history import Attempts
@@ -298,38 +298,3 @@ def _kept(before: AppStatus | None) -> str:
 
 def _kept_at(before: AppStatus | None) -> datetime | None:
     return before.last_change_at if before else None
-
-
-def settled(status: Status) -> bool:
-    """Whether nothing more will happen by itself: every app serves, or waits for a person."""
-    return not status.last_pass.error and all(_at_rest(app) for app in status.apps)
-
-
-def all_ready(status: Status) -> bool:
-    """Whether every app does as desired (a suspended one: nothing) and nobody has to act."""
-    return (
-        not status.last_pass.error
-        and not status.problems
-        and all(_is_suspended(app) or _is_fine(app) for app in status.apps)
-    )
-
-
-def _at_rest(app: AppStatus) -> bool:
-    if _is_suspended(app):
-        return True
-    if _is(app, ConditionType.STALLED):
-        return True
-    return app.ready and not _is(app, ConditionType.RECONCILING)
-
-
-def _is_suspended(app: AppStatus) -> bool:
-    return app.action is Action.HOLD and app.reason == Reason.SUSPENDED
-
-
-def _is_fine(app: AppStatus) -> bool:
-    return app.ready and not _is(app, ConditionType.STALLED)
-
-
-def _is(app: AppStatus, kind: ConditionType) -> bool:
-    condition = app.condition(kind)
-    return condition is not None and condition.status

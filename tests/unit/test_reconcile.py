@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from simulation import IMAGE, Simulation
 
-from reconciler.core.conditions import all_ready, settled
+from reconciler.core.settling import all_ready, settled
 from reconciler.errors import DriverRejected, DriverUnavailable
 from reconciler.model.evidence import Evidence
 
