@@ -21,8 +21,9 @@ from builders import (
 )
 from simulation import Simulation
 
-from reconciler.core.conditions import Reported, all_ready, app_statuses, settled
+from reconciler.core.conditions import Reported, app_statuses
 from reconciler.core.planner import compare_all, plan
+from reconciler.core.settling import all_ready, settled
 from reconciler.model.change import Action, Change, Outcome, Reason, Result
 from reconciler.model.container import Restart
 from reconciler.model.history import Attempts
