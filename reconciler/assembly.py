@@ -23,6 +23,7 @@ from reconciler.report.metrics import Metrics
 from reconciler.report.recorder import FanOut, Listeners
 from reconciler.report.status_file import StatusFile, load_status
 from reconciler.sources.watch import DirectoryWatch
+from reconciler.usage import UsageMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Loop:
     """A running box: sources watched, lanes and probes ready, metrics served."""
 
     controller: Controller
+    usage: UsageMeter
     engine: str
     metrics_address: str | None
 
@@ -42,7 +44,8 @@ class Loop:
         self.controller.stop()
 
     def wake(self) -> None:
-        """Ask for a pass soon."""
+        """Ask for a pass soon, and for every volume to be measured anew."""
+        self.usage.hurry()
         self.controller.wake()
 
 
@@ -65,8 +68,8 @@ def loop(
     ledger = parts.ledger(settings, logs.warn)
     driver = parts.podman(settings, found, ledger, hooks)
     built = _Built(settings, SystemClock(), driver, ledger, metrics, logs)
-    controller = built.controller(stack, found.ensure, on_status, log=log)
-    return Loop(controller, found.sentence, address)
+    controller, usage = built.controller(stack, found.ensure, on_status, log=log)
+    return Loop(controller, usage, found.sentence, address)
 
 
 @dataclass(slots=True)
@@ -87,8 +90,8 @@ class _Built:
         on_status: Callable[[Status], None] | None,
         *,
         log: bool,
-    ) -> Controller:
-        """Build the controller, and what wakes it."""
+    ) -> tuple[Controller, UsageMeter]:
+        """Build the controller and what wakes it; return also who measures."""
         settings, clock = self.settings, self.clock
         status = load_status(places.status_path(settings.state_dir))
         # The loop is woken by its parts, and they are parts of its pass: the knot is tied here.
@@ -105,6 +108,7 @@ class _Built:
         applier = Applier(self.driver, parts.secrets(settings), clock, self.metrics.retried)
         lanes = LanePool(applier, controller.wake, self.logs.bug)
         probes = ProbePool(self.driver, clock, controller.wake)
+        usage = UsageMeter(self.driver, clock, controller.wake, self.logs.bug)
         recorder = FanOut(self._listeners(on_status, log=log), self.logs.bug, status)
 
         def notices() -> tuple[str, ...]:
@@ -119,6 +123,7 @@ class _Built:
             evidence=parts.evidence(settings, clock, self.ledger),
             lanes=lanes,
             probes=probes,
+            usage=usage,
             recorder=recorder,
             clock=clock,
             notices=notices,
@@ -126,10 +131,16 @@ class _Built:
         )
         reconciler = Reconciler(made, parts.pass_settings(settings), status)
         subscription = self.driver.subscribe(controller.wake)
-        closers = (lanes.close, probes.close, *(w.close for w in watches), subscription.close)
+        closers = (
+            lanes.close,
+            probes.close,
+            usage.close,
+            *(w.close for w in watches),
+            subscription.close,
+        )
         for close in closers:
             stack.callback(close)
-        return controller
+        return controller, usage
 
     def _listeners(
         self,

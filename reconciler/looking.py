@@ -1,4 +1,4 @@
-"""The ports of a reconciler that only looks: no hands, no voice, a memory for probes."""
+"""The ports of a reconciler that only looks: no hands, no voice, a memory for probes and sizes."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from reconciler import parts
 from reconciler.clock import SystemClock
 from reconciler.config import Settings
 from reconciler.model.change import Change, Outcome
-from reconciler.model.desired import HealthCheck
+from reconciler.model.container import HealthCheck
 from reconciler.model.health import HealthState, ProbeRecord
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.status import Status
@@ -59,6 +59,17 @@ class RememberedProbes:
         return self._records
 
 
+class RememberedUsage:
+    """Implements `ports.Usage` with what the last loop measured: a look does not wait for more."""
+
+    def watch(self, targets: Mapping[str, tuple[str, ...]]) -> None:
+        """Measure nothing."""
+
+    def records(self) -> Mapping[str, int | None]:
+        """Return nothing: what the status file says is kept."""
+        return {}
+
+
 class NoRecorder:
     """Implements `ports.Recorder`: tells nobody."""
 
@@ -80,6 +91,7 @@ def reader(settings: Settings, driver: Driver) -> Reconciler:
         evidence=parts.evidence(settings, clock, parts.ledger(settings)),
         lanes=NoLanes(),
         probes=RememberedProbes(status),
+        usage=RememberedUsage(),
         recorder=NoRecorder(),
         clock=clock,
     )

@@ -15,7 +15,7 @@ from reconciler.drivers.podman.driver import Settings as DriverSettings
 from reconciler.drivers.podman.images import Registry
 from reconciler.drivers.podman.service import PodmanService
 from reconciler.errors import DriverError, RegistryError
-from reconciler.model.desired import Resources
+from reconciler.model.container import Resources
 from reconciler.reconcile import PassSettings
 from reconciler.registry.client import RegistryClient
 from reconciler.registry.ledger import FileLedger

@@ -6,10 +6,12 @@ Every implementation of `Driver` passes the same contract tests.
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from threading import Event
 from typing import Protocol
 
 from reconciler.model.change import Change, Outcome
-from reconciler.model.desired import ContainerSpec, HealthCheck, NetworkSpec, VolumeSpec
+from reconciler.model.container import ContainerSpec, HealthCheck
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord, ProbeResult
 from reconciler.model.observed import Observed, ObservedContainer
@@ -127,6 +129,16 @@ class Driver(Protocol):
         """
         ...
 
+    def volume_usage(self, name: str, stop: Event) -> int | None:
+        """
+        Return how many bytes a volume of ours takes on its disk; this may take minutes.
+
+        Links are not followed, what is linked twice counts once, and other file systems that are
+        mounted inside do not count. None: not all of it could be read, it is not there, it took
+        too long, or `stop` was set. One that is not ours is refused.
+        """
+        ...
+
     def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """Yield the lines that a container printed; with `follow`, as they come."""
         ...
@@ -214,6 +226,18 @@ class Probes(Protocol):
 
     def records(self) -> Mapping[str, ProbeRecord]:
         """Return what was counted, by ref."""
+        ...
+
+
+class Usage(Protocol):
+    """Measures now and then what the volumes of apps hold."""
+
+    def watch(self, targets: Mapping[str, tuple[str, ...]]) -> None:
+        """Measure exactly these volumes from now on, by app; other volumes are begun anew."""
+        ...
+
+    def records(self) -> Mapping[str, int | None]:
+        """Return the bytes by app; None: could not be measured, missing: was not yet."""
         ...
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Condition, Thread
 
-from reconciler.model.desired import HealthCheck
+from reconciler.model.container import HealthCheck
 from reconciler.model.health import ProbeRecord, ProbeResult
 from reconciler.model.observed import ObservedContainer
 from reconciler.ports import Clock, Driver, Wake

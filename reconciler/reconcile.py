@@ -17,7 +17,8 @@ from reconciler.core.resolve import Platform, resolve
 from reconciler.core.situation import Situation
 from reconciler.errors import DriverError, DriverUnavailable
 from reconciler.model.change import Change, Outcome, Plan
-from reconciler.model.desired import Desired, HealthCheck
+from reconciler.model.container import HealthCheck
+from reconciler.model.desired import Desired
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
 from reconciler.model.pin import Pin, PinKey
@@ -31,6 +32,7 @@ from reconciler.ports import (
     Probes,
     Recorder,
     Source,
+    Usage,
 )
 
 WINDOW = timedelta(seconds=60)  # an app that serves for this long has left its failures behind
@@ -46,6 +48,7 @@ class Parts:
     evidence: EvidenceGatherer
     lanes: Lanes
     probes: Probes
+    usage: Usage
     recorder: Recorder
     clock: Clock
     notices: Callable[[], tuple[str, ...]] = tuple
@@ -114,6 +117,7 @@ class Reconciler:
             if change.acts and change.app not in busy:
                 parts.lanes.dispatch(change)
         self._watch(comparisons)
+        self._measure(desired)
         status = self._tell(began, situation, made, comparisons)
         return PassResult(
             status, self._look_again(situation, made, settle), bool(parts.lanes.running())
@@ -147,6 +151,7 @@ class Reconciler:
             now=parts.clock.now(),
             evidence=parts.evidence.gather(),
             probes=parts.probes.records(),
+            usage=parts.usage.records(),
             attempts=memory.attempts,
             prune_limit=self._settings.prune_limit,
         )
@@ -181,6 +186,16 @@ class Reconciler:
                 if seen.state is ContainerState.RUNNING
                 for check in [_check(comparison, name)]
                 if check is not None
+            },
+        )
+
+    def _measure(self, desired: Desired) -> None:
+        """Have the volumes measured of every app that has some, whether it runs or not."""
+        self._parts.usage.watch(
+            {
+                app: tuple(volume.name for volume in spec.volumes)
+                for app, spec in desired.apps.items()
+                if spec.volumes or spec.disk_limit is not None
             },
         )
 

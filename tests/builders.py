@@ -6,18 +6,14 @@ from datetime import UTC, datetime, timedelta
 from reconciler.core import digest
 from reconciler.core.situation import Situation
 from reconciler.model.change import Plan
-from reconciler.model.desired import (
-    AppSpec,
+from reconciler.model.container import (
     ContainerSpec,
-    Desired,
     HealthCheck,
     HealthKind,
-    NetworkSpec,
-    Requirement,
     Restart,
     StartCondition,
-    VolumeSpec,
 )
+from reconciler.model.desired import AppSpec, Desired, NetworkSpec, Requirement, VolumeSpec
 from reconciler.model.health import ProbeRecord
 from reconciler.model.observed import (
     ContainerState,

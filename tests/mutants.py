@@ -115,7 +115,7 @@ MUTANTS = (
     ),
     Mutant(
         "a job that ended well is started again",
-        "model/desired.py",
+        "model/container.py",
         "return self.restart is not Restart.ALWAYS",
         "return False",
         ("unit/test_planner.py",),
@@ -158,7 +158,7 @@ MUTANTS = (
     ),
     Mutant(
         "a built image is named by where it lies",
-        "core/specs.py",
+        "core/images.py",
         "made_of = json.dumps([build.content, build.containerfile, build.args])",
         "made_of = json.dumps([build.context, build.containerfile, build.args])",
         ("unit/test_resolve.py",),
@@ -421,6 +421,28 @@ MUTANTS = (
         "if _identity(self._root) != identity:\n                return",
         "if False:\n                return",
         ("unit/test_watch.py", "-k", "link or replaced or deleted"),
+    ),
+    # What volumes hold
+    Mutant(
+        "at its limit of disk the answer comes and goes",
+        "core/conditions.py",
+        "_CALM_PERCENT = 95",
+        "_CALM_PERCENT = 101",
+        ("unit/test_conditions.py",),
+    ),
+    Mutant(
+        "what some volumes hold is told of all",
+        "usage.py",
+        "            if found is None:\n                return None",
+        "            if found is None:\n                continue",
+        ("unit/test_usage.py",),
+    ),
+    Mutant(
+        "what may not be read counts as nothing",
+        "drivers/podman/volume_size.py",
+        "if any(not line.endswith(_VANISHED) for line in complaints.splitlines()):",
+        "if False:",
+        ("unit/test_volume_size.py",),
     ),
 )
 

@@ -141,6 +141,19 @@ class DirectProbes:
         return self.counts
 
 
+class GivenUsage:
+    """What volumes hold, as a test says."""
+
+    def __init__(self):
+        self.targets, self.bytes = {}, {}
+
+    def watch(self, targets):
+        self.targets = targets
+
+    def records(self):
+        return self.bytes
+
+
 class Diary:
     def __init__(self):
         self.statuses, self.outcomes = [], []
@@ -170,6 +183,7 @@ class Simulation:
         self.world.publish(IMAGE, "localhost/test:2", "localhost/test:3")
         self.folder, self.catalogue = Folder(), Folder()
         self.facts = Facts(self.world.ledger)
+        self.usage = GivenUsage()
         self.prune_limit = prune_limit
         self.restart()
 
@@ -187,6 +201,7 @@ class Simulation:
                     Applier(driver, self.world.secrets, self.clock, first_wait_seconds=0)
                 ),
                 probes=DirectProbes(driver, self.clock),
+                usage=self.usage,
                 recorder=self.diary,
                 clock=self.clock,
                 restore_pins=self.world.ledger.restore,

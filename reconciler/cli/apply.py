@@ -23,7 +23,7 @@ def apply(
 ) -> None:
     """Make this box match the desired state once; succeed only when every app is ready."""
     from reconciler import wiring
-    from reconciler.core.conditions import all_ready
+    from reconciler.core.settling import all_ready
 
     seconds = _seconds(timeout)
     settings = call.settings(metrics=None)
@@ -48,7 +48,7 @@ def apply(
 
 
 def _enough(result: "PassResult") -> bool:
-    from reconciler.core.conditions import settled
+    from reconciler.core.settling import settled
 
     soon = result.look_again_seconds is not None and result.look_again_seconds <= SOON_SECONDS
     return not result.busy and not soon and settled(result.status)

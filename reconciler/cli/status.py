@@ -1,12 +1,15 @@
 """`archipelago status`: conditions, health, digests and last change of all apps, or of one."""
 
+import sys
+from shutil import get_terminal_size
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reconciler.cli.call import FAILED, Call
-from reconciler.cli.words import unknown_app
+from reconciler.cli.sheet import sheet
+from reconciler.cli.words import PIPE_WIDTH, unknown_app
 from reconciler.clock import SystemClock
 from reconciler.model.status import Status
 from reconciler.report.status_json import Json, app_document, status_document
@@ -48,17 +51,28 @@ def _document(told: Status, app: str | None) -> Json:
 
 
 def _show(seen: "Seen", app: str | None) -> None:
-    from reconciler.cli.tables import console
+    """Print plain columns where they fit, and a table that folds where they do not."""
     from reconciler.cli.words import age
 
     now = SystemClock().now()
-    page = console()
-    page.print(_view(seen.status, app))
     if seen.loop:
         ago = age(seen.status.last_pass.finished_at, now)
-        page.print(f"\nTold {ago} ago by the running loop ({seen.loop}).", style="dim")
+        told = f"Told {ago} ago by the running loop ({seen.loop})."
     else:
-        page.print("\nNo loop is running: `archipelago run` starts one.", style="dim")
+        told = "No loop is running: `archipelago run` starts one."
+    text = None if app else sheet(seen.status, now, _width())
+    if text is None:
+        from reconciler.cli.tables import console
+
+        console().print(_view(seen.status, app))
+    else:
+        typer.echo(text)
+    typer.echo(typer.style(f"\n{told}", dim=True))
+
+
+def _width() -> int:
+    """Return how wide a line may be: where nobody looks, lines are for grep."""
+    return get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
 
 
 def _view(told: Status, app: str | None) -> "ConsoleRenderable":

@@ -6,21 +6,14 @@ from rich.console import Console, ConsoleRenderable, Group
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli.words import age, plain
-from reconciler.model.health import HealthState
-from reconciler.model.status import AppStatus, ConditionType, Status
+from reconciler.cli.rows import HEADER, HEALTH, status_rows, troubles, why_here
+from reconciler.cli.words import PIPE_WIDTH, age, plain
+from reconciler.model.quantities import size_text
+from reconciler.model.status import AppStatus, Status
 
 Shown = ConsoleRenderable
 
 _SHORT = 19  # of a digest: `sha256:` and twelve digits
-PIPE_WIDTH = 200  # where nobody looks, lines are for grep
-
-_HEALTH = {
-    HealthState.HEALTHY: "green",
-    HealthState.STARTING: "yellow",
-    HealthState.UNHEALTHY: "red",
-    HealthState.NONE: "dim",
-}
 
 
 def console() -> Console:
@@ -31,16 +24,9 @@ def console() -> Console:
 
 def status_table(status: Status, now: datetime) -> Shown:
     """Return the apps, then what a person has to mend."""
-    table = headed("APP", "CONDITION", "IMAGE", "HEALTH", "AGE", "MESSAGE")
-    for app in status.apps:
-        table.add_row(
-            Text(app.id),
-            _condition(app),
-            _image(app),
-            Text(app.health, _HEALTH[app.health]),
-            _age(app, now),
-            Text(plain(app.message or _why_here(app)), overflow="fold"),
-        )
+    table = headed(*HEADER)
+    for row in status_rows(status, now):
+        table.add_row(*(Text(cell.text, cell.colour, overflow="fold") for cell in row))
     parts: list[Shown] = [table if status.apps else Text("No apps.")]
     return Group(*parts, *_troubles(status))
 
@@ -65,7 +51,7 @@ def app_view(app: AppStatus, status: Status, now: datetime) -> Shown:
         containers.add_row(
             container.name,
             container.state + ("" if container.state == "running" else ended),
-            Text(container.health, _HEALTH[container.health]),
+            Text(container.health, HEALTH[container.health]),
             age(container.started_at, now) if container.state == "running" else "",
             Text(plain(container.image)),
             plain(container.image_digest[:_SHORT]),
@@ -90,29 +76,6 @@ def headed(*columns: str) -> Table:
     return table
 
 
-def _condition(app: AppStatus) -> Text:
-    """Return the worst that is true: stalled, at work, not ready, ready."""
-    stalled = app.condition(ConditionType.STALLED)
-    working = app.condition(ConditionType.RECONCILING)
-    if stalled and stalled.status:
-        return Text(f"Stalled {app.reason}", "red")
-    if working and working.status:
-        return Text(f"Reconciling {app.reason}", "yellow")
-    if app.ready:
-        return Text("Ready", "green")
-    return Text(f"Not ready {app.reason}", "yellow")
-
-
-def _image(app: AppStatus) -> Text:
-    images = list(dict.fromkeys(c.image for c in app.containers if c.image))
-    return Text(plain("\n".join(images)), overflow="fold")
-
-
-def _age(app: AppStatus, now: datetime) -> str:
-    started = [c.started_at for c in app.containers if c.started_at and c.state == "running"]
-    return age(max(started), now) if started else ""
-
-
 def _facts(app: AppStatus, now: datetime) -> list[tuple[str, str]]:
     last = f"{app.last_change}, {age(app.last_change_at, now)} ago" if app.last_change else ""
     message = f": {app.message}" if app.message else ""
@@ -120,25 +83,24 @@ def _facts(app: AppStatus, now: datetime) -> list[tuple[str, str]]:
         ("app", f"{app.id} {app.version}".strip()),
         ("action", f"{app.action} ({app.reason}){message}"),
         ("health", str(app.health)),
+        ("disk", _disk(app)),
         ("digest", app.digest),
         ("requires", ", ".join(app.requires)),
         ("required by", ", ".join(app.required_by)),
-        ("here", _why_here(app)),
+        ("here", why_here(app)),
         ("last change", last),
     ]
     return [(name, value) for name, value in facts if value]
 
 
-def _why_here(app: AppStatus) -> str:
-    return "" if app.requested else f"installed for {', '.join(app.required_by)}"
+def _disk(app: AppStatus) -> str:
+    """Return for example `1.2 GiB of 10 GiB`."""
+    used = "" if app.disk_bytes is None else size_text(app.disk_bytes)
+    if app.disk_limit is None:
+        return used
+    return f"{used or 'not known'} of {size_text(app.disk_limit)}"
 
 
 def _troubles(status: Status, app: str | None = None) -> list[Shown]:
-    """Return, in full, what a person should know; only what concerns `app` where one is named."""
-    problems = [p for p in status.problems if app is None or p.app == app]
-    lines = [Text(plain(str(p)), "red", overflow="fold") for p in problems]
-    if app is None:
-        lines += [Text(plain(n), "yellow", overflow="fold") for n in status.notices]
-    if status.last_pass.error:
-        lines.append(Text(plain(status.last_pass.error), "red", overflow="fold"))
-    return [Text(), *lines] if lines else []
+    told = [Text(cell.text, cell.colour, overflow="fold") for cell in troubles(status, app)]
+    return [Text(), *told] if told else []

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from difflib import get_close_matches
 
+PIPE_WIDTH = 200  # where nobody looks, lines are for grep
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 

@@ -8,7 +8,8 @@ from typing import assert_never
 from reconciler.core import graph, pins
 from reconciler.core.health import assess
 from reconciler.model.change import Reason
-from reconciler.model.desired import AppSpec, ContainerSpec, Restart, StartCondition
+from reconciler.model.container import ContainerSpec, Restart, StartCondition
+from reconciler.model.desired import AppSpec
 from reconciler.model.health import Health, HealthState, ProbeRecord
 from reconciler.model.observed import ContainerState, ObservedContainer
 

@@ -1,8 +1,9 @@
 """
-What is told of an app, as answers to three questions. Pure.
+What is told of an app, as answers to a few questions. Pure.
 
-Ready: does it serve? Reconciling: is work under way? Stalled: must a person act? The same problem
-always gets the same reason and message, and only a change of the answer moves `last_transition`.
+Ready: does it serve? Reconciling: is work under way? Stalled: must a person act? And, where there
+is a limit, WithinDiskLimit: do its volumes hold no more? The same problem always gets the same
+reason and message, and only a change of the answer moves `last_transition`.
 """
 
 from collections.abc import Mapping
@@ -13,12 +14,14 @@ from reconciler.core import backoff, graph
 from reconciler.core.comparison import Comparison, is_completed
 from reconciler.core.health import worst
 from reconciler.core.situation import Situation
-from reconciler.model.change import Action, Change, Outcome, Plan, Reason
+from reconciler.model.change import Change, Outcome, Plan, Reason
 from reconciler.model.desired import AppSpec
 from reconciler.model.health import HealthState
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.quantities import size_text
 from reconciler.model.status import (
+    DISK_LIMIT_EXCEEDED,
     AppStatus,
     Condition,
     ConditionType,
@@ -55,6 +58,11 @@ _RECONCILING = frozenset(
         Reason.DEPENDANTS_FIRST,
     },
 )
+
+
+_CALM_PERCENT = 95  # of the limit: at the limit itself the answer would come and go
+
+Answer = tuple[bool, str, str]  # whether, the reason, and a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,8 @@ def _app_status(
         manifest_changed_at=spec.manifest_changed_at if spec else None,
         requested=spec.requested if spec else True,
         required_by=needed_by,
+        disk_bytes=_held(planned, spec, situation.usage, before),
+        disk_limit=spec.disk_limit if spec else None,
     )
 
 
@@ -164,11 +174,50 @@ def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...
         ),
         ConditionType.STALLED: _stalled(facts, before),
     }
+    if facts.spec and facts.spec.disk_limit is not None:
+        usage = facts.situation.usage
+        within = _within(facts.spec.id, facts.spec.disk_limit, usage, before)
+        told[ConditionType.WITHIN_DISK_LIMIT] = within
     now = facts.situation.now
     return tuple(_condition(kind, answer, before, now) for kind, answer in told.items())
 
 
-def _stalled(facts: _Facts, before: AppStatus | None) -> tuple[bool, str, str]:
+def _within(
+    app: str,
+    limit: int,
+    usage: Mapping[str, int | None],
+    before: AppStatus | None,
+) -> Answer:
+    """Say whether the volumes hold no more than the limit; what is not known is not within it."""
+    old = before if before and before.disk_limit == limit else None
+    known = old.condition(ConditionType.WITHIN_DISK_LIMIT) if old else None
+    was_over = old is not None and old.over_disk_limit
+    used = usage.get(app)
+    if used is None:
+        # Nothing says that it is otherwise now; and a loop that begins has not measured yet.
+        if known and (was_over or app not in usage):
+            return known.status, known.reason, known.message
+        return False, "NotMeasured", "what its volumes hold is not known"
+    if used > limit or (was_over and used * 100 >= limit * _CALM_PERCENT):
+        message = f"its volumes hold more than its disk limit of {size_text(limit)}"
+        return False, DISK_LIMIT_EXCEEDED, message
+    return True, "WithinLimit", ""
+
+
+def _held(
+    planned: Change,
+    spec: AppSpec | None,
+    usage: Mapping[str, int | None],
+    before: AppStatus | None,
+) -> int | None:
+    """Return what its volumes held: what was told before, while it is not measured again."""
+    if planned.app in usage:
+        return usage[planned.app]
+    gone = spec is not None and not spec.volumes
+    return None if before is None or gone else before.disk_bytes
+
+
+def _stalled(facts: _Facts, before: AppStatus | None) -> Answer:
     """Say whether a person must act; one more try of what keeps failing is no reason to hope."""
     change = facts.change
     if change.reason in _STALLED:
@@ -184,7 +233,7 @@ def _stalled(facts: _Facts, before: AppStatus | None) -> tuple[bool, str, str]:
 
 def _condition(
     kind: ConditionType,
-    answer: tuple[bool, str, str],
+    answer: Answer,
     before: AppStatus | None,
     now: datetime,
 ) -> Condition:
@@ -249,38 +298,3 @@ def _kept(before: AppStatus | None) -> str:
 
 def _kept_at(before: AppStatus | None) -> datetime | None:
     return before.last_change_at if before else None
-
-
-def settled(status: Status) -> bool:
-    """Whether nothing more will happen by itself: every app serves, or waits for a person."""
-    return not status.last_pass.error and all(_at_rest(app) for app in status.apps)
-
-
-def all_ready(status: Status) -> bool:
-    """Whether every app does as desired (a suspended one: nothing) and nobody has to act."""
-    return (
-        not status.last_pass.error
-        and not status.problems
-        and all(_is_suspended(app) or _is_fine(app) for app in status.apps)
-    )
-
-
-def _at_rest(app: AppStatus) -> bool:
-    if _is_suspended(app):
-        return True
-    if _is(app, ConditionType.STALLED):
-        return True
-    return app.ready and not _is(app, ConditionType.RECONCILING)
-
-
-def _is_suspended(app: AppStatus) -> bool:
-    return app.action is Action.HOLD and app.reason == Reason.SUSPENDED
-
-
-def _is_fine(app: AppStatus) -> bool:
-    return app.ready and not _is(app, ConditionType.STALLED)
-
-
-def _is(app: AppStatus, kind: ConditionType) -> bool:
-    condition = app.condition(kind)
-    return condition is not None and condition.status

@@ -193,10 +193,11 @@ def _stale(comparison: Comparison, _: Circumstances) -> Decision | None:
 
 
 def _restarted_with(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
-    """Follow a new start of a dependency, where the app asks for that."""
-    if not circumstances.restarted:
+    """Follow a new start of a dependency that is ready again, where the app asks for that."""
+    ready = [app for app in circumstances.restarted if app not in circumstances.not_ready]
+    if not ready:
         return None
-    told = f"{', '.join(circumstances.restarted)} was started anew"
+    told = f"{', '.join(ready)} was started anew"
     decision = _decision(comparison, Action.RESTART, Reason.DEPENDENCY_RESTARTED, told)
     running = [c for c in comparison.current.values() if c.state is ContainerState.RUNNING]
     work = steps.restart(comparison, sorted(running, key=lambda c: c.container_name))

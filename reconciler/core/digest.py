@@ -10,7 +10,8 @@ import json
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, cast
 
-from reconciler.model.desired import AppSpec, ContainerSpec
+from reconciler.model.container import ContainerSpec
+from reconciler.model.desired import AppSpec
 
 VERSION = "1"
 

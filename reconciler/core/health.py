@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from reconciler.model.desired import HealthCheck
+from reconciler.model.container import HealthCheck
 from reconciler.model.health import Health, HealthState, ProbeRecord
 from reconciler.model.observed import ContainerState, ObservedContainer
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from reconciler.model.desired import AppSpec, ContainerSpec, Desired, PullPolicy
+from reconciler.model.container import ContainerSpec, PullPolicy
+from reconciler.model.desired import AppSpec, Desired
 from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
 from reconciler.model.pin import Freshness, ImageInUse, Pin, PinKey, Told

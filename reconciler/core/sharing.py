@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.core.filling import FillingError, Provided, SharedFrom
-from reconciler.model.desired import ContainerSpec, MountKind, MountSpec, ShareSpec
+from reconciler.model.container import ContainerSpec, MountKind, MountSpec, ShareSpec
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.dependencies import SharedFileManifest
 

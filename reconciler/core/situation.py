@@ -16,8 +16,10 @@ class Situation:
     """
     The inputs of one plan.
 
-    `probes` are by container ref, `attempts` by app. `prune_limit` is how many apps may be removed
-    at once without a word from the operator, or a third of all, whichever is larger.
+    `probes` are by container ref, `attempts` by app, and so is `usage`: what the volumes of an app
+    hold, in bytes; None where that could not be measured, missing where it was not yet.
+    `prune_limit` is how many apps may be removed at once without a word from the operator, or a
+    third of all, whichever is larger.
     """
 
     desired: Desired
@@ -26,6 +28,7 @@ class Situation:
     evidence: Evidence = Evidence()
     probes: Mapping[str, ProbeRecord] = field(default_factory=dict[str, ProbeRecord])
     attempts: Mapping[str, Attempts] = field(default_factory=dict[str, Attempts])
+    usage: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
     prune_limit: int = 3
 
 

@@ -1,7 +1,6 @@
 """From one manifest to one spec: names made, defaults filled in, digests taken. Pure."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -14,11 +13,11 @@ from reconciler.core.filling import (
     parameter_values,
     secrets,
 )
+from reconciler.core.images import Contexts, build_of, image_of, pull_policy_of
 from reconciler.core.overriding import overridden
 from reconciler.core.sharing import exported_files, shared
 from reconciler.core.texts import filled_in
-from reconciler.model.desired import (
-    AppSpec,
+from reconciler.model.container import (
     BuildSpec,
     ContainerSpec,
     DeviceSpec,
@@ -26,20 +25,16 @@ from reconciler.model.desired import (
     MountKind,
     MountSpec,
     NetworkPolicy,
-    NetworkSpec,
     PortSpec,
-    PullPolicy,
-    Requirement,
     Resources,
     UlimitSpec,
-    VolumeSpec,
 )
+from reconciler.model.desired import AppSpec, NetworkSpec, Requirement, VolumeSpec
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.container import ContainerManifest
 from reconciler.model.manifest.health import HealthCheckManifest
 from reconciler.model.manifest.overrides import OverridesManifest
 from reconciler.model.origin import Origin, Problem
-from reconciler.model.snapshot import BuildContext
 from reconciler.model.template import FACTS
 
 _INTERFACE_DIGITS = 10  # with the prefix below the kernel's 15 characters
@@ -69,9 +64,6 @@ class Given:
     requirements: tuple[Requirement, ...] = ()
     overrides: OverridesManifest | None = None
     origin: Origin | None = None
-
-
-Contexts = Mapping[tuple[str, str], BuildContext | Problem]
 
 
 def app_spec(
@@ -105,8 +97,9 @@ def _app_spec(
     others = shared(manifest, given.dependencies)
     needed = tuple(sorted(r.app for r in requires if not r.optional))
     containers: list[ContainerSpec] = []
-    for name, container in overridden(manifest.container_map(), given.overrides).items():
-        build = _build(container, origin, contexts)
+    parts = overridden(manifest.container_map(), given.overrides)
+    for name, container in parts.items():
+        build = build_of(container, origin, contexts)
         if isinstance(build, Problem):
             return build
         spec = _container(manifest, name, container, build, platform)
@@ -129,6 +122,7 @@ def _app_spec(
         requires=requires,
         origin=origin,
         storage=manifest.storage(),
+        disk_limit=_disk_limit(parts),
         secrets=secrets(manifest, scope.parameters),
         alert_install=manifest.alerts.install or "",
         alert_uninstall=manifest.alerts.uninstall or "",
@@ -172,9 +166,9 @@ def _container(
         name=name,
         container_name="",
         digest="",
-        image=_image(manifest.id, name, container, build, platform),
+        image=image_of(manifest.id, name, container, build, platform.instance),
         build=build,
-        pull_policy=_pull_policy(container),
+        pull_policy=pull_policy_of(container),
         user=container.user,
         working_dir=container.working_dir,
         hostname=container.hostname,
@@ -209,47 +203,6 @@ def _network(manifest: AppManifest, platform: Platform) -> NetworkSpec | None:
     name = f"{platform.instance}-{manifest.id}"
     hashed = hashlib.sha256(name.encode()).hexdigest()[:_INTERFACE_DIGITS]
     return NetworkSpec(name, manifest.id, f"ar{hashed}")
-
-
-def _build(
-    container: ContainerManifest,
-    origin: Origin,
-    contexts: Contexts,
-) -> BuildSpec | Problem | None:
-    if container.build is None:
-        return None
-    context = contexts[origin.file, container.build.context]
-    if isinstance(context, Problem):
-        return context
-    args = tuple(sorted(container.build.args.items()))
-    return BuildSpec(context.path, container.build.containerfile, args, context.content)
-
-
-def _image(
-    app: str,
-    name: str,
-    container: ContainerManifest,
-    build: BuildSpec | None,
-    platform: Platform,
-) -> str:
-    """Return the full name: what a short one means must not hang on the engine's settings."""
-    if build is not None:
-        return _tag(app, name, build, platform)
-    return container.image.canonical if container.image else ""
-
-
-def _tag(app: str, name: str, build: BuildSpec, platform: Platform) -> str:
-    """Return the name of a built image: other content, other name, so it is built exactly once."""
-    made_of = json.dumps([build.content, build.containerfile, build.args])
-    content = hashlib.sha256(made_of.encode()).hexdigest()[:12]
-    return f"localhost/{platform.instance}/{app}-{name}:{content}"
-
-
-def _pull_policy(container: ContainerManifest) -> PullPolicy:
-    """An app that asks for verification is held before anything is pulled."""
-    if container.pull_policy == "verify-signature":
-        return PullPolicy.NEVER
-    return PullPolicy(container.pull_policy)
 
 
 def _mounts(
@@ -303,6 +256,13 @@ def _resources(container: ContainerManifest, platform: Platform) -> Resources:
         memory_reservation=given.memory_reservation,
         pids=given.pids_limit or defaults.pids,
     )
+
+
+def _disk_limit(containers: Mapping[str, ContainerManifest]) -> int | None:
+    """Return what all volumes of the app may hold: nobody can say which container fills one."""
+    given = [c.resources.disk_limit for c in containers.values()]
+    limits = [limit for limit in given if limit is not None]
+    return sum(limits) if limits else None
 
 
 def _health(

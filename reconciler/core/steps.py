@@ -17,7 +17,7 @@ from reconciler.model.change import (
     StopContainer,
     WriteFiles,
 )
-from reconciler.model.desired import ContainerSpec
+from reconciler.model.container import ContainerSpec
 from reconciler.model.observed import ContainerState, ObservedContainer
 
 _PROCESS = frozenset({ContainerState.RUNNING, ContainerState.PAUSED, ContainerState.ENDING})
@@ -59,7 +59,10 @@ def restart(comparison: Comparison, containers: Iterable[ObservedContainer]) -> 
     for seen in containers:
         spec = comparison.spec.container(seen.container)
         grace = spec.stop_grace_period if spec else seen.stop_grace_period
-        steps += [StopContainer(seen.ref, grace), StartContainer(seen.ref)]
+        steps.append(StopContainer(seen.ref, grace))
+        if spec is not None and (spec.files or spec.shares):
+            steps.append(WriteFiles(seen.ref, spec))
+        steps.append(StartContainer(seen.ref))
     return tuple(steps)
 
 

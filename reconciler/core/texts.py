@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.core.filling import Scope, fill, fill_plain
-from reconciler.model.desired import ContainerSpec, FileSpec
+from reconciler.model.container import ContainerSpec, FileSpec
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.container import ContainerManifest
 from reconciler.model.manifest.files import home

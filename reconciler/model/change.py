@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.model.desired import ContainerSpec, NetworkSpec, VolumeSpec
+from reconciler.model.container import ContainerSpec
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.secret import SecretSpec
 
 

@@ -30,6 +30,7 @@ _UNITS: Final = {
 _LETTERS: Final = {"k": "k", "m": "M", "g": "G", "t": "T", "p": "P"}
 _SIZE: Final = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?([A-Za-z]{0,10})")
 _LARGEST: Final = 2**63 - 1
+_STEP: Final = 1024
 
 _DURATION: Final = re.compile(
     r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?"
@@ -66,6 +67,16 @@ def parse_size(text: str) -> int:
     if size > _LARGEST:
         raise QuantityError(f"{_quoted(text)} is larger than any machine", SIZE_HINT)
     return size
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes for people, in steps of 1024: `1.5 GiB`, `10 GiB` or `512 B`."""
+    shown, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if round(shown, 1) < _STEP:
+            break
+        shown, unit = shown / _STEP, larger
+    return f"{shown:.1f}".removesuffix(".0") + f" {unit}"
 
 
 def _size_hint(number: str, unit: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from reconciler.model.change import Action
 from reconciler.model.health import HealthState
@@ -10,11 +11,19 @@ from reconciler.model.origin import Problem
 
 
 class ConditionType(StrEnum):
-    """Three questions: does it serve, is work under way, does a person have to act."""
+    """
+    Three questions: does it serve, is work under way, does a person have to act.
+
+    And a fourth for an app with a limit: do its volumes hold no more than that.
+    """
 
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    WITHIN_DISK_LIMIT = "WithinDiskLimit"
+
+
+DISK_LIMIT_EXCEEDED: Final = "DiskLimitExceeded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,8 @@ class AppStatus:
     """
     One app. `requires` are app ids; `last_change` tells what was last done, and when.
 
-    One that is not `requested` was installed for those in `required_by`.
+    One that is not `requested` was installed for those in `required_by`. `disk_bytes` is what its
+    volumes held when they were measured last, None where that is not known.
     """
 
     id: str
@@ -66,6 +76,8 @@ class AppStatus:
     manifest_changed_at: datetime | None = None
     requested: bool = True
     required_by: tuple[str, ...] = ()
+    disk_bytes: int | None = None
+    disk_limit: int | None = None
 
     def condition(self, kind: ConditionType) -> Condition | None:
         """Return the condition of that type."""
@@ -76,6 +88,12 @@ class AppStatus:
         """Whether the app serves."""
         condition = self.condition(ConditionType.READY)
         return condition is not None and condition.status
+
+    @property
+    def over_disk_limit(self) -> bool:
+        """Whether its volumes are known to hold more than they may."""
+        condition = self.condition(ConditionType.WITHIN_DISK_LIMIT)
+        return condition is not None and condition.reason == DISK_LIMIT_EXCEEDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ def app_document(app: AppStatus) -> Json:
         "requires": list(app.requires),
         "required_by": list(app.required_by),
         "requested": app.requested,
+        "disk": {"bytes": app.disk_bytes, "limit": app.disk_limit},
         "last_change": app.last_change,
         "last_change_at": _optional(app.last_change_at),
         "manifest_changed_at": _optional(app.manifest_changed_at),
@@ -133,6 +134,7 @@ def _each(items: Any, read: Callable[[Any], _Item]) -> tuple[_Item, ...]:  # noq
 
 
 def _app(told: Mapping[str, Any]) -> AppStatus:
+    disk: Mapping[str, Any] = told.get("disk") or {}
     return AppStatus(
         id=str(told["id"]),
         version=str(told.get("version") or ""),
@@ -149,6 +151,8 @@ def _app(told: Mapping[str, Any]) -> AppStatus:
         manifest_changed_at=_moment(told.get("manifest_changed_at")),
         requested=bool(told.get("requested", True)),
         required_by=_each(told.get("required_by") or (), str),
+        disk_bytes=_number(disk.get("bytes")),
+        disk_limit=_number(disk.get("limit")),
     )
 
 
@@ -163,7 +167,6 @@ def _condition(told: Mapping[str, Any]) -> Condition:
 
 
 def _container(told: Mapping[str, Any]) -> ContainerStatus:
-    code = told.get("exit_code")
     return ContainerStatus(
         name=str(told["name"]),
         id=str(told["id"]),
@@ -171,7 +174,7 @@ def _container(told: Mapping[str, Any]) -> ContainerStatus:
         state=str(told["state"]),
         started_at=_moment(told.get("started_at")),
         health=HealthState(told.get("health") or HealthState.NONE),
-        exit_code=None if code is None else int(code),
+        exit_code=_number(told.get("exit_code")),
         pid=int(told.get("pid") or 0),
         image_digest=str(told.get("image_digest") or ""),
     )
@@ -180,6 +183,10 @@ def _container(told: Mapping[str, Any]) -> ContainerStatus:
 def _problem(told: Mapping[str, Any]) -> Problem:
     origin = Origin(str(told["file"]), int(told["line"]), int(told["column"]))
     return Problem(origin, str(told["message"]), str(told.get("hint") or ""), told.get("app"))
+
+
+def _number(value: Any) -> int | None:  # noqa: ANN401 - JSON
+    return None if value is None else int(value)
 
 
 def _moment(text: object) -> datetime | None:

@@ -104,6 +104,7 @@ def _app(was: AppStatus | None, app: AppStatus, at: datetime, *, first: bool) ->
     yield from _health(was, app, at)
     yield from _ready(was, app, at, first=first)
     yield from _stalled(was, app, at)
+    yield from _disk(was, app, at)
 
 
 def _is_news(was: AppStatus | None, app: AppStatus) -> bool:
@@ -147,3 +148,13 @@ def _stalled(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[Ev
         yield Event(app.id, EventKind.STALLED, now.reason, now.message, at, Level.ERROR)
     if stuck and not (now and now.status):
         yield Event(app.id, EventKind.STALLED, "Fine", "goes on", at)
+
+
+def _disk(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[Event]:
+    now = app.condition(ConditionType.WITHIN_DISK_LIMIT)
+    before = was is not None and was.over_disk_limit
+    if now and app.over_disk_limit and not before:
+        yield Event(app.id, EventKind.DISK, now.reason, now.message, at, Level.WARNING)
+    if now and now.status and before:
+        message = "its volumes hold no more than its disk limit again"
+        yield Event(app.id, EventKind.DISK, now.reason, message, at)

@@ -20,13 +20,8 @@ from reconciler.drivers.memory import MemoryDriver, World
 from reconciler.drivers.podman.driver import PodmanDriver, Settings
 from reconciler.drivers.podman.images import Registry
 from reconciler.model import labels
-from reconciler.model.desired import (
-    ContainerSpec,
-    HealthCheck,
-    HealthKind,
-    NetworkSpec,
-    VolumeSpec,
-)
+from reconciler.model.container import ContainerSpec, HealthCheck, HealthKind
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.observed import ContainerState
 from reconciler.registry.ledger import FileLedger
 from reconciler.security.secrets import SecretFiles
@@ -170,6 +165,10 @@ class MemoryMachine(Machine):
         volumes = {m.target: m.source for m in spec.mounts}
         return self.world.files.get((volumes[mount], path))
 
+    def fill(self, volume, path, size):
+        """Write a file of that size into a volume."""
+        self.world.write_by_hand(volume, path, "x" * size)
+
     def variable(self, spec, key):
         box = self.world.boxes[spec.container_name]
         return {**dict(spec.environment), **box.secret_environment}[key]
@@ -307,6 +306,10 @@ class PodmanMachine(Machine):
         where = podman("volume", "inspect", "--format", "{{.Mountpoint}}", volume).strip()
         file = Path(where) / path
         return file.read_text() if file.exists() else None
+
+    def fill(self, volume, path, size):
+        where = podman("volume", "inspect", "--format", "{{.Mountpoint}}", volume).strip()
+        (Path(where) / path).write_bytes(b"x" * size)
 
     def variable(self, spec, key):
         return podman("exec", spec.container_name, "busybox", "sh", "-c", f'echo "${key}"')[:-1]

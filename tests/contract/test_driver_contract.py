@@ -9,19 +9,18 @@ import pytest
 from contract.machines import PORT, Wakes, context, until
 
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable, SecretError
-from reconciler.model.desired import (
+from reconciler.model.container import (
     BuildSpec,
     FileSpec,
     HealthKind,
     MountKind,
     MountSpec,
     NetworkPolicy,
-    NetworkSpec,
     PortSpec,
     PullPolicy,
     ShareSpec,
-    VolumeSpec,
 )
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
 from reconciler.model.pin import Pin
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
@@ -327,6 +326,38 @@ def test_volumes_survive_their_container(machine):
     machine.driver.remove(spec.container_name)
     assert machine.see(spec) is None
     assert machine.has_volume(machine.volume.name)
+
+
+def test_a_volume_takes_what_is_in_it(machine):
+    machine.driver.ensure_volume(machine.volume)
+    name, calm = machine.volume.name, threading.Event()
+    empty = machine.driver.volume_usage(name, calm)
+    assert 0 <= empty < 2**20
+    machine.fill(name, "big", 3 * 2**20)
+    assert 3 * 2**20 <= machine.driver.volume_usage(name, calm) - empty < 4 * 2**20
+    machine.fill(name, "big", 0)
+    assert machine.driver.volume_usage(name, calm) < 2**20
+
+
+def test_a_volume_that_is_not_there_is_not_known(machine):
+    assert machine.driver.volume_usage(machine.volume.name, threading.Event()) is None
+
+
+def test_a_volume_is_not_measured_for_who_has_gone(machine):
+    machine.driver.ensure_volume(machine.volume)
+    stop = threading.Event()
+    stop.set()
+    assert machine.driver.volume_usage(machine.volume.name, stop) is None
+
+
+def test_a_foreign_volume_is_not_measured(machine):
+    machine.add_foreign_volume(machine.volume.name)
+    with pytest.raises(DriverRejected, match="not ours"):
+        machine.driver.volume_usage(machine.volume.name, threading.Event())
+    other = machine.make_driver(f"{machine.instance}x")
+    other.ensure_volume(VolumeSpec(f"{machine.instance}-other", machine.app))
+    with pytest.raises(DriverRejected, match="not ours"):
+        machine.driver.volume_usage(f"{machine.instance}-other", threading.Event())
 
 
 # --- create ----------------------------------------------------------------------------------

@@ -44,7 +44,18 @@ def metrics():
     made = Metrics()
     conditions = tuple(Condition(kind, True, "x", "", NOW) for kind in ConditionType)
     app = AppStatus(
-        "web", "1", Action.KEEP, "x", "", conditions, "1-a", HealthState.HEALTHY, (), ()
+        "web",
+        "1",
+        Action.KEEP,
+        "x",
+        "",
+        conditions,
+        "1-a",
+        HealthState.HEALTHY,
+        (),
+        (),
+        disk_bytes=1,
+        disk_limit=2,
     )
     made.passed(Status((app,), PassStatus(1, 0.02, NOW)))
     change = Change("web", Action.RESTART, Reason.UNHEALTHY)

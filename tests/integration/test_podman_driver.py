@@ -14,7 +14,7 @@ from contract.machines import PORT, PodmanMachine, Wakes, podman, until
 
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver, Settings
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
-from reconciler.model.desired import (
+from reconciler.model.container import (
     DeviceSpec,
     FileSpec,
     HealthKind,
@@ -273,6 +273,22 @@ def test_the_operators_network_is_joined_and_a_missing_one_is_named(machine):
         machine.driver.remove(seen.ref)
     finally:
         podman("network", "rm", "--force", "lan-of-the-test")
+
+
+def test_memory_is_open_to_the_apps_user_after_a_restart_too(machine):
+    spec = machine.spec(
+        user="1000",
+        readonly_root=True,
+        mounts=(
+            MountSpec(MountKind.TMPFS, "", "/scratch/deep"),
+            MountSpec(MountKind.TMPFS, "", "/bin/closed", ("mode=700",)),
+        ),
+    )
+    for _ in range(3):
+        machine.running(spec)
+        for place in ("/tmp", "/run", "/scratch/deep"):
+            inside(spec, "touch", f"{place}/x")
+        machine.driver.stop(spec.container_name, 0)
 
 
 def test_user_directory_hostname_environment_and_signal_are_those_asked_for(machine):

@@ -23,7 +23,7 @@ from reconciler.drivers.podman.refusal import refusal, tidy, without
 from reconciler.drivers.podman.stream import Ask, Stream
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
 from reconciler.model import labels
-from reconciler.model.desired import ContainerSpec, HealthCheck, HealthKind, MountKind, MountSpec
+from reconciler.model.container import ContainerSpec, HealthCheck, HealthKind, MountKind, MountSpec
 from reconciler.model.observed import ContainerState
 
 ID = "c23568839801120108162a2c84918f6d5faf0f962ac90e8484f73ea1b488e568"

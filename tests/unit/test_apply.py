@@ -33,7 +33,8 @@ from reconciler.model.change import (
     StopContainer,
     WriteFiles,
 )
-from reconciler.model.desired import BuildSpec, NetworkSpec, VolumeSpec
+from reconciler.model.container import BuildSpec
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.secret import SecretKind, SecretSpec
 
 WEB = container("web", image=IMAGE)

@@ -20,7 +20,7 @@ from catalogue import (
 from reconciler.drivers.podman.create_request import create_request
 from reconciler.drivers.podman.filling import revealed
 from reconciler.drivers.podman.shares import Shares
-from reconciler.model.desired import MountKind, NetworkPolicy, Restart
+from reconciler.model.container import MountKind, NetworkPolicy, Restart
 
 GOLDEN = CHECKOUT / "tests" / "golden" / "catalogue"
 README = APPS / "README.md"

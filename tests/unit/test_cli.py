@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -227,6 +228,37 @@ def test_status_of_one_app(box):
     assert "cccccccccccc" in told.stdout
     assert "app-02" not in told.stdout
     assert document == status_document(status_of(3))["apps"][1]
+
+
+@pytest.mark.parametrize(
+    ("held", "limit", "row"),
+    [
+        (1_288_490_189, 10 * 2**30, "disk    1.2 GiB of 10 GiB"),
+        (None, 10 * 2**30, "disk    not known of 10 GiB"),
+        (3 * 2**20, None, "disk    3 MiB\n"),
+        (None, None, None),
+    ],
+)
+def test_what_an_app_holds_is_a_row_of_its_own(box, held, limit, row):
+    told = status_of(1)
+    roomy = replace(told.apps[0], disk_bytes=held, disk_limit=limit)
+    with running_loop(box, replace(told, apps=(roomy,))):
+        page, table = box.run("status", "app-00").stdout, box.run("status").stdout
+    shown = "\n".join(line.rstrip() for line in page.splitlines())
+    assert row in shown if row else "disk" not in shown
+    assert "GiB" not in table
+
+
+def test_the_table_tells_of_an_app_over_its_limit_what_else_it_may_say(box):
+    told = status_of(2)
+    message = "holds more than 10 GiB"
+    over = Condition(ConditionType.WITHIN_DISK_LIMIT, False, "DiskLimitExceeded", message, NOW)
+    full = replace(told.apps[0], conditions=(*told.apps[0].conditions[:3], over))
+    with running_loop(box, replace(told, apps=(full, replace(full, id="b", message="waits")))):
+        lines = [line.rstrip() for line in box.run("status").stdout.splitlines()]
+    assert lines[1].endswith(f"  {message}")
+    assert lines[2].endswith(f"  waits; {message}")
+    assert "Ready" in lines[1]
 
 
 def test_an_unknown_app_is_told_with_what_is_near(box):

@@ -24,7 +24,7 @@ from simulation import Simulation
 from reconciler.core.conditions import Reported, all_ready, app_statuses, settled
 from reconciler.core.planner import compare_all, plan
 from reconciler.model.change import Action, Change, Outcome, Reason, Result
-from reconciler.model.desired import Restart
+from reconciler.model.container import Restart
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
 from reconciler.model.status import ConditionType, PassStatus, Status
@@ -308,6 +308,126 @@ def test_in_a_whole_life_of_failing_the_answer_changes_once():
     assert (stalled[0].status, stalled[-1].status, flips) == (False, True, 1)
     assert len({c.message for c in stalled if c.status}) == 1
     assert len({c.last_transition for c in stalled if c.status}) == 1
+
+
+# The fourth question, of those with a limit
+
+MIB = 2**20
+LIMITED = app("web", disk_limit=100 * MIB)
+UNKNOWN = (NO, "NotMeasured", "what its volumes hold is not known")
+WITHIN = (YES, "WithinLimit", "")
+OVER = (NO, "DiskLimitExceeded", "its volumes hold more than its disk limit of 100 MiB")
+NOT_YET = object()
+
+
+def measured(*figures, spec=LIMITED):
+    """The status after a pass for each figure: bytes, None, or NOT_YET."""
+    told, found = None, observed(*running(spec))
+    for number, figure in enumerate(figures):
+        usage = {} if figure is NOT_YET else {"web": figure}
+        now = NOW + timedelta(minutes=number)
+        told = status(situation(desired(spec), found, usage=usage, now=now), told)
+    return told
+
+
+def within(told):
+    condition = told.of("web").condition(ConditionType.WITHIN_DISK_LIMIT)
+    return (condition.status, condition.reason, condition.message)
+
+
+@pytest.mark.parametrize(
+    ("why", "figures", "want"),
+    [
+        ("nobody measured yet", [NOT_YET], UNKNOWN),
+        ("it cannot be measured: that is no permission", [None], UNKNOWN),
+        ("less", [99 * MIB], WITHIN),
+        ("nothing at all is a figure too", [0], WITHIN),
+        ("exactly as much as it may", [100 * MIB], WITHIN),
+        ("one byte more", [100 * MIB + 1], OVER),
+        ("over, and the same again", [101 * MIB, 101 * MIB], OVER),
+        ("over, and then not clearly below", [101 * MIB, 96 * MIB], OVER),
+        ("over, and then at the mark itself", [101 * MIB, 95 * MIB], OVER),
+        ("over, and then clearly below", [101 * MIB, 95 * MIB - 1], WITHIN),
+        ("below the mark it is calm, and may go up to the limit", [101, 0, 99 * MIB], WITHIN),
+        ("and over again", [101 * MIB, 0, 96 * MIB, 101 * MIB], OVER),
+        ("over, and nobody can say how it is now", [101 * MIB, None], OVER),
+        ("over, unknown, not clearly below", [101 * MIB, None, 96 * MIB], OVER),
+        ("within, and nobody can say how it is now", [MIB, None], UNKNOWN),
+        ("a new loop has not measured yet: over", [101 * MIB, NOT_YET], OVER),
+        ("a new loop has not measured yet: within", [MIB, NOT_YET], WITHIN),
+        ("a new loop has not measured yet: unknown", [None, NOT_YET], UNKNOWN),
+    ],
+)
+def test_an_app_is_within_its_disk_limit(why, figures, want):
+    assert within(measured(*figures)) == want, why
+
+
+def test_over_its_limit_an_app_serves_and_nobody_is_called():
+    told = measured(101 * MIB)
+    assert answers(told.of("web"))[:3] == ((YES, "Serving"), (NO, "Settled"), (NO, "Fine"))
+    assert told.of("web").action is Action.KEEP
+    assert told.of("web").over_disk_limit
+    assert settled(told)
+    assert all_ready(told)
+
+
+@pytest.mark.parametrize(
+    ("why", "used", "want"),
+    [
+        ("another limit is another question", 105 * MIB, WITHIN),
+        ("and may be answered alike", 111 * MIB, (NO, "DiskLimitExceeded", "of 110 MiB")),
+        ("what was told of the old one is not known of the new one", NOT_YET, UNKNOWN),
+    ],
+)
+def test_a_raised_limit_is_what_counts(why, used, want):
+    before = measured(101 * MIB)
+    raised = situation(
+        desired(app("web", disk_limit=110 * MIB)),
+        observed(*running(LIMITED)),
+        usage={} if used is NOT_YET else {"web": used},
+    )
+    found = within(status(raised, before))
+    assert found[:2] == want[:2], why
+    assert found[2].endswith(want[2])
+
+
+def test_a_figure_that_wavers_about_the_limit_moves_the_answer_once():
+    figures = [90 * MIB, *(100 * MIB + n * MIB for n in (1, -1, 2, -4, 1, -3))]
+    told = measured(*figures)
+    condition = told.of("web").condition(ConditionType.WITHIN_DISK_LIMIT)
+    assert (condition.reason, condition.last_transition) == (
+        "DiskLimitExceeded",
+        NOW + timedelta(minutes=1),
+    )
+
+
+def test_without_a_limit_nobody_asks_and_what_it_holds_is_told_all_the_same():
+    told = measured(7 * MIB, spec=WEB).of("web")
+    assert len(told.conditions) == 3
+    assert (told.disk_bytes, told.disk_limit, told.over_disk_limit) == (7 * MIB, None, NO)
+
+
+@pytest.mark.parametrize(
+    ("why", "figures", "held"),
+    [
+        ("what is measured", [5, 6], 6),
+        ("what was measured by the loop before", [5, NOT_YET], 5),
+        ("what cannot be measured is not known", [5, None], None),
+        ("nothing was ever measured", [NOT_YET], None),
+    ],
+)
+def test_what_an_app_holds(why, figures, held):
+    told = measured(*figures).of("web")
+    assert (told.disk_bytes, told.disk_limit) == (held, 100 * MIB), why
+
+
+def test_what_was_held_is_forgotten_with_the_volumes_and_not_with_the_manifest():
+    before = measured(5)
+    bare = situation(desired(replace(LIMITED, volumes=())), observed(*running(LIMITED)))
+    assert status(bare, before).of("web").disk_bytes is None
+    left = situation(desired(app("k")), observed(*running(app("k")), *running(LIMITED)))
+    assert status(left, before).of("web").disk_bytes == 5
+    assert len(status(left, before).of("web").conditions) == 3
 
 
 # What is told beside the conditions

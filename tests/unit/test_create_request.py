@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.drivers.podman.create_request import LOG_BYTES, create_request
 from reconciler.errors import DriverRejected
-from reconciler.model.desired import (
+from reconciler.model.container import (
     ContainerSpec,
     DeviceSpec,
     MountKind,

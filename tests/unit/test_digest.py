@@ -4,7 +4,7 @@ import pytest
 from builders import CHECK, app, container
 
 from reconciler.core import digest
-from reconciler.model.desired import (
+from reconciler.model.container import (
     BuildSpec,
     ContainerSpec,
     DeviceSpec,

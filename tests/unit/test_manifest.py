@@ -5,14 +5,14 @@ from types import MappingProxyType
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from reconciler.model.desired import (
+from reconciler.model.container import (
     HealthKind,
     MountKind,
     NetworkPolicy,
-    Requirement,
     Restart,
     StartCondition,
 )
+from reconciler.model.desired import Requirement
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.complaint import Complaint, complaints_of, shown
 from reconciler.model.manifest.endpoint import join_paths
@@ -491,7 +491,6 @@ def test_what_cannot_be_enforced_yet_holds_and_what_only_cares_is_said():
         "update.rollback",
         "update.health_deadline",
         "backup",
-        "container.resources.disk_limit",
     ]
     plain = app("  container: {image: a}\n  network: {egress: internet}\n  update: {}")
     assert (plain.unsupported(), plain.warnings()) == ((), ())

@@ -16,7 +16,7 @@ from reconciler.core.pins import (
 )
 from reconciler.core.planner import plan
 from reconciler.model.change import CreateContainer, PrepareImage, Reason
-from reconciler.model.desired import PullPolicy
+from reconciler.model.container import PullPolicy
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState

@@ -24,7 +24,8 @@ from builders import (
 from reconciler.core.planner import plan, still_wanted
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Reason
-from reconciler.model.desired import FileSpec, Requirement, Restart, StartCondition
+from reconciler.model.container import FileSpec, Restart, ShareSpec, StartCondition
+from reconciler.model.desired import Requirement
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
@@ -68,6 +69,15 @@ def asking(name, other, **more):
 
 def later(*containers):
     return tuple(replace(c, process_start=c.process_start + 0.5) for c in containers)
+
+
+UNWELL_DB = app("db", container("db", health=CHECK))
+SHARING = replace(
+    container("shop", requires=("db",)), shares=(ShareSpec("db", "main", "/data/a", "/a"),)
+)
+FOLLOWER = replace(
+    app("shop", SHARING, requires=("db",)), requires=(Requirement("db", restart_with=True),)
+)
 
 
 def seen_with_secret(**changes):
@@ -275,6 +285,29 @@ CASES = [
         ),
         [("db", "keep", "InSync"), ("shop", "restart", "DependencyRestarted")],
         steps={"shop": ["StopContainer id-shop-main", "StartContainer id-shop-main"]},
+    ),
+    Case(
+        "but only when it is ready: until then it may still have what it had before",
+        situation(
+            desired(asking("shop", "db", restart_with=True), UNWELL_DB),
+            observed(*running(SHOP), *later(*running(UNWELL_DB))),
+        ),
+        [("db", "keep", "Starting"), ("shop", "keep", "DependencyUnhealthy")],
+    ),
+    Case(
+        "whoever follows gets its files anew",
+        situation(
+            desired(FOLLOWER, DB),
+            observed(*running(FOLLOWER), *later(*running(DB))),
+        ),
+        [("db", "keep", "InSync"), ("shop", "restart", "DependencyRestarted")],
+        steps={
+            "shop": [
+                "StopContainer id-shop-main",
+                "WriteFiles id-shop-main",
+                "StartContainer id-shop-main",
+            ]
+        },
     ),
     Case(
         "and not where it does not",

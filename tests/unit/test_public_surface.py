@@ -29,6 +29,8 @@ OWN = {
     "update": {"app", "every"},
 }
 METRICS = {
+    "archipelago_app_disk_bytes": ("gauge", ("app",)),
+    "archipelago_app_disk_limit_bytes": ("gauge", ("app",)),
     "archipelago_app_health": ("gauge", ("app", "state")),
     "archipelago_app_info": ("gauge", ("app", "version", "image", "digest")),
     "archipelago_app_ready": ("gauge", ("app",)),

@@ -2,7 +2,13 @@
 
 import pytest
 
-from reconciler.model.quantities import QuantityError, parse_cpu, parse_duration, parse_size
+from reconciler.model.quantities import (
+    QuantityError,
+    parse_cpu,
+    parse_duration,
+    parse_size,
+    size_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -117,3 +123,22 @@ def test_what_is_no_cpu_is_refused(text, message):
         parse_cpu(text)
     assert message in str(error.value)
     assert "500m" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1536, "1.5 KiB"),
+        (1024**2 - 1, "1 MiB"),
+        (1_288_490_189, "1.2 GiB"),
+        (10 * 1024**3, "10 GiB"),
+        (500_000_000, "476.8 MiB"),
+        (3 * 1024**4, "3 TiB"),
+        (5000 * 1024**4, "5000 TiB"),
+    ],
+)
+def test_bytes_for_people(size, text):
+    assert size_text(size) == text

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from simulation import IMAGE, Simulation
 
-from reconciler.core.conditions import all_ready, settled
+from reconciler.core.settling import all_ready, settled
 from reconciler.errors import DriverRejected, DriverUnavailable
 from reconciler.model.evidence import Evidence
 
@@ -250,3 +250,33 @@ def test_messages_do_not_flap(box):
     box.run(passes=100, seconds=3)
     held = {a.message for s in box.diary.statuses[3:] for a in s.apps if a.action == "hold"}
     assert len(held) == 1
+
+
+def test_the_volumes_of_each_app_are_measured_whether_it_runs_or_not(box):
+    volumes = [{"name": "b", "target": "/b"}, {"name": "a", "target": "/a"}]
+    box.folder.write("web", volumes=volumes)
+    box.folder.write("db", container={"image": IMAGE, "resources": {"disk_limit": "1Gi"}})
+    box.folder.write("bare")
+    box.folder.write("off", volumes=volumes[:1])
+    box.folder.suspended.add("off")
+    box.run()
+    assert box.usage.targets == {
+        "web": ("archipelago-web-a", "archipelago-web-b"),
+        "db": (),
+        "off": ("archipelago-off-b",),
+    }
+    box.folder.delete("web")
+    box.run()
+    assert set(box.usage.targets) == {"db", "off"}
+
+
+def test_more_than_its_limit_stops_nothing(box):
+    box.folder.write("db", container={"image": IMAGE, "resources": {"disk_limit": "1Gi"}})
+    box.settle()
+    calls = len(box.world.calls)
+    box.usage.bytes = {"db": 2**31}
+    status = box.settle()
+    assert conditions(status, "db")["WithinDiskLimit"] == (False, "DiskLimitExceeded")
+    assert status.of("db").ready
+    assert all_ready(status)
+    assert len(box.world.calls) == calls

@@ -99,6 +99,26 @@ def test_a_pass_is_counted(metrics):
     assert value(metrics, "app_health", app="web", state="unhealthy") == 0
 
 
+def test_what_an_app_holds_is_measured_where_it_is_known(metrics):
+    over = Condition(ConditionType.WITHIN_DISK_LIMIT, False, "DiskLimitExceeded", "", NOW)
+    plain = app()
+    web = replace(plain, disk_bytes=7, disk_limit=5, conditions=(*plain.conditions, over))
+    metrics.passed(status(web, replace(app("db"), disk_bytes=3, disk_limit=4), app("shop")))
+    assert value(metrics, "app_disk_bytes", app="web") == 7
+    assert value(metrics, "app_disk_limit_bytes", app="web") == 5
+    assert value(metrics, "app_disk_bytes", app="db") == 3
+    assert value(metrics, "app_disk_bytes", app="shop") is None
+    assert value(metrics, "app_disk_limit_bytes", app="shop") is None
+    labels = {"condition": "WithinDiskLimit"}
+    assert value(metrics, "apps", **labels, status="false") == 1, "the others have no limit"
+    assert value(metrics, "apps", **labels, status="true") == 0
+    metrics.passed(status(app(), app("shop")))
+    assert value(metrics, "app_disk_bytes", app="web") is None, "not known is not 0"
+    text = generate_latest(metrics.registry).decode()
+    assert "archipelago_app_disk_bytes{" not in text
+    assert "archipelago_app_disk_limit_bytes{" not in text
+
+
 def test_the_series_of_an_app_go_with_it_and_change_with_its_version(metrics):
     metrics.passed(status(app(), app("db")))
     metrics.passed(status(app(digest="1-b")))

@@ -39,9 +39,11 @@ APP = AppStatus(
     last_change="install applied",
     last_change_at=NOW,
     manifest_changed_at=NOW,
+    disk_bytes=5,
+    disk_limit=7,
 )
 FULL = Status(
-    apps=(APP, replace(APP, id="db", requires=(), last_change_at=None)),
+    apps=(APP, replace(APP, id="db", requires=(), last_change_at=None, disk_bytes=None)),
     last_pass=PassStatus(7, 0.25, NOW, "cannot reach Podman"),
     problems=(Problem(Origin("web.yml", 3, 5), "is wrong", "do that", "web"),),
     notices=("folders are polled",),
@@ -67,6 +69,8 @@ def test_the_document_has_the_promised_shape():
         }
     ]
     assert {"name", "id", "image", "state", "started_at"} <= set(app["containers"][0])
+    assert app["disk"] == {"bytes": 5, "limit": 7}
+    assert document["apps"][1]["disk"] == {"bytes": None, "limit": 7}
     assert {"number", "duration_seconds", "finished_at"} <= set(document["pass"])
     assert document["problems"][0] == {
         "file": "web.yml",
@@ -76,6 +80,12 @@ def test_the_document_has_the_promised_shape():
         "hint": "do that",
         "app": "web",
     }
+
+
+def test_what_an_older_version_wrote_has_no_disk():
+    document = status_document(FULL)
+    del document["apps"][0]["disk"]
+    assert parse_status(document).apps[0] == replace(APP, disk_bytes=None, disk_limit=None)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,13 @@ def app(
     return AppStatus("web", "1", action, reason, message, conditions, "1-a", state, (box,), ())
 
 
+def limited(reason, *, within=False, message=""):
+    """An app with a disk limit, and what is said of that."""
+    told = Condition(ConditionType.WITHIN_DISK_LIMIT, within, reason, message, NOW)
+    fine = app()
+    return replace(fine, conditions=(*fine.conditions, told))
+
+
 def status(*apps, error="", problems=(), notices=()):
     return Status(apps, PassStatus(1, 0.0, NOW, error), problems, notices)
 
@@ -45,6 +52,10 @@ HELD = app(Action.HOLD, "ManifestInvalid", "a.yml:1:1: bad", stalled="ManifestIn
 BAD = Problem(Origin("a.yml", 1, 1), "is bad", "", "web")
 WORSE = Problem(Origin("a.yml", 2, 1), "is worse", "", "web")
 NOTHING = status()
+FULL = limited("DiskLimitExceeded", message="holds more than 1 GiB")
+ROOMY = limited("WithinLimit", within=True)
+UNMEASURED = limited("NotMeasured")
+TOO_MUCH = ("web", "disk", "DiskLimitExceeded", "warning")
 
 TABLE = [
     ("found serving at the first look", None, status(app()), []),
@@ -108,6 +119,15 @@ TABLE = [
         status(app()),
         [("web", "problem", "Mended", "info"), ("web", "stalled", "Fine", "info")],
     ),
+    ("found over its disk limit", None, status(FULL), [TOO_MUCH]),
+    ("over its disk limit", status(ROOMY), status(FULL), [TOO_MUCH]),
+    ("measured at last, and over", status(UNMEASURED), status(FULL), [TOO_MUCH]),
+    ("over, as before", status(FULL), status(FULL), []),
+    ("within again", status(FULL), status(ROOMY), [("web", "disk", "WithinLimit", "info")]),
+    ("over, and not known with another limit", status(FULL), status(UNMEASURED), []),
+    ("over, and without a limit", status(FULL), status(app()), []),
+    ("within, as nobody doubted", status(UNMEASURED), status(ROOMY), []),
+    ("not measured any more", status(ROOMY), status(UNMEASURED), []),
     ("taken away", status(app()), NOTHING, [("web", "gone", "Gone", "info")]),
     (
         "Podman does not answer",

@@ -9,7 +9,7 @@ from builders import NOW
 from simulation import ManualClock
 
 from reconciler.core.resolve import Platform, resolve
-from reconciler.model.desired import (
+from reconciler.model.container import (
     DeviceSpec,
     FileSpec,
     MountKind,
@@ -677,6 +677,24 @@ def test_limits_that_a_manifest_does_not_give_are_those_of_the_box():
     own = only(platform=box, resources=given).resources
     assert own == Resources(2.0, 2**30, None, 50)
     assert only().resources == Resources()
+
+
+@pytest.mark.parametrize(
+    ("why", "limits", "want"),
+    [
+        ("no container gives one", ({}, {}), None),
+        ("one does", ({"disk_limit": "1Ki"}, {}), 1024),
+        ("both do", ({"disk_limit": "1Ki"}, {"disk_limit": "2Ki"}), 3072),
+    ],
+)
+def test_the_limits_of_disk_are_added_up_and_recreate_nothing(why, limits, want):
+    def limited(*given):
+        parts = {f"c{n}": {"image": IMAGE, "resources": each} for n, each in enumerate(given)}
+        return spec(containers=parts)
+
+    found, without = limited(*limits), limited({}, {})
+    assert found.disk_limit == want, why
+    assert (found.digest, found.containers) == (without.digest, without.containers)
 
 
 def test_an_image_to_be_verified_is_never_pulled_before_it_is():

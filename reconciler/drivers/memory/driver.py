@@ -3,17 +3,13 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Event
 
 from reconciler.drivers.memory.things import Box, Owned
 from reconciler.drivers.memory.world import World
 from reconciler.errors import DriverConflict, DriverRejected
-from reconciler.model.desired import (
-    ContainerSpec,
-    HealthCheck,
-    NetworkSpec,
-    PullPolicy,
-    VolumeSpec,
-)
+from reconciler.model.container import ContainerSpec, HealthCheck, PullPolicy
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
 from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.observed import (
@@ -164,6 +160,15 @@ class MemoryDriver:
                 return ProbeResult(False, f"{check.kind} check: the container is not running")
             answer = self.world.answer(box)
         return ProbeResult(answer.ok, answer.message)
+
+    def volume_usage(self, name: str, stop: Event) -> int | None:
+        """Return what was put into the volume."""
+        with self._verb("volume_usage", name, mutating=False):
+            volume = self.world.volumes.get(name)
+            if volume is not None and volume.instance != self.instance:
+                raise DriverRejected(f"cannot measure volume {name}: it is not ours")
+            unknown = volume is None or name in self.world.unreadable or stop.is_set()
+            return None if unknown else self.world.held(name)
 
     def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """Yield lines that the container printed."""

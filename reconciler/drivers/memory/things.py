@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.model.desired import ContainerSpec
+from reconciler.model.container import ContainerSpec
 from reconciler.model.observed import ContainerState, ObservedContainer
 
 

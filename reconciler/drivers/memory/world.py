@@ -32,6 +32,7 @@ class World:
         self.networks: dict[str, Owned] = {}
         self.volumes: dict[str, Owned] = {}
         self.files: dict[tuple[str, str], str] = {}  # by volume and path
+        self.unreadable: set[str] = set()  # volumes that cannot be measured
         self.secrets = MemorySecrets()
         self.images: dict[str, str] = {}  # reference to id
         self.pullable: dict[str, str] = {}
@@ -146,6 +147,11 @@ class World:
         with self.changing():
             del self.networks[name]
 
+    def write_by_hand(self, volume: str, path: str, text: str) -> None:
+        """Write a file in a volume, as what runs in a container would."""
+        with self.lock:
+            self.files[volume, path] = text
+
     def add_foreign_container(self, name: str, instance: str = "") -> None:
         """Add a running container that is not ours: nobody's, or another instance's."""
         with self.changing():
@@ -203,6 +209,10 @@ class World:
     def answer(self, box: Box) -> Answer:
         """Return what a container answers to a probe."""
         return self._answers.get(box.name) or self._answers.get(box.path) or Answer()
+
+    def held(self, volume: str) -> int:
+        """Return how many bytes the files in a volume have."""
+        return sum(len(text.encode()) for (v, _), text in self.files.items() if v == volume)
 
     def set_going(self, box: Box) -> None:
         """Start a container and let it do what was arranged. Refused where a port is taken."""

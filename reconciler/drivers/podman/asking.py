@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from reconciler.model.desired import HealthCheck, HealthKind
+from reconciler.model.container import HealthCheck, HealthKind
 from reconciler.model.health import ProbeResult
 
 OpenSocket = Callable[[int], socket.socket]  # an address family's

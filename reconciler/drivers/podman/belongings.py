@@ -66,6 +66,15 @@ class Belongings:
         body = {"Name": volume.name, "Labels": self._labels(volume.app)}
         self._make("volume", volume.name, "/volumes/create", body)
 
+    def volume_place(self, name: str) -> str:
+        """Return the directory of a volume of ours; empty where there is none."""
+        present = self._inspect("volume", name)
+        if present is None:
+            return ""
+        if not self._app_of(present.get("Labels")):
+            raise DriverRejected(f"cannot measure volume {name}: it is not ours")
+        return str(present.get("Mountpoint") or "")
+
     def remove_network(self, name: str) -> None:
         """Have the network gone; one that is not ours is left alone, as if it were absent."""
         present = self._inspect("network", name)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
-from reconciler.drivers.podman import create_request, devices, filling, host, host_paths
+from reconciler.drivers.podman import create_request, devices, filling, host, host_paths, temporary
 from reconciler.drivers.podman.client import Client, Request
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.lookup import Lookup, exactly
@@ -25,7 +25,7 @@ from reconciler.errors import (
     DriverRejected,
     DriverUnavailable,
 )
-from reconciler.model.desired import ContainerSpec, NetworkPolicy
+from reconciler.model.container import ContainerSpec, NetworkPolicy
 from reconciler.model.observed import ContainerState
 from reconciler.ports import Secrets
 
@@ -86,6 +86,7 @@ class Containers:
                 raise
             self._make_room(name, error)
             self._post_create(here, body)
+        temporary.open_up(self._client, name, temporary.targets(body))
 
     def start(self, ref: str) -> Listed:
         """Have it running; returns what was started. One that cannot be started is removed."""

@@ -10,7 +10,7 @@ import signal
 
 from reconciler.errors import DriverRejected
 from reconciler.model import labels
-from reconciler.model.desired import (
+from reconciler.model.container import (
     ContainerSpec,
     MountKind,
     MountSpec,

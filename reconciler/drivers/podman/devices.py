@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reconciler.errors import DriverRejected
-from reconciler.model.desired import ContainerSpec, DeviceSpec
+from reconciler.model.container import ContainerSpec, DeviceSpec
 
 
 def present(container: ContainerSpec) -> ContainerSpec:

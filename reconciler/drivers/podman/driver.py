@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.drivers.podman import host, logs
+from reconciler.drivers.podman import host, logs, volume_size
 from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, ObserveCall
 from reconciler.drivers.podman.containers import Containers, Places
@@ -19,7 +19,8 @@ from reconciler.drivers.podman.probe import Prober
 from reconciler.drivers.podman.process_watch import ProcessWatch
 from reconciler.drivers.podman.shares import Shares
 from reconciler.errors import DriverConflict
-from reconciler.model.desired import ContainerSpec, HealthCheck, NetworkSpec, VolumeSpec
+from reconciler.model.container import ContainerSpec, HealthCheck
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
 from reconciler.ports import Secrets, Subscription, Wake
@@ -138,6 +139,11 @@ class PodmanDriver:
     def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
         """Ask whether it is well; never raises."""
         return self._prober.probe(container, check)
+
+    def volume_usage(self, name: str, stop: threading.Event) -> int | None:
+        """Return how many bytes the volume takes on its disk."""
+        place = self._belongings.volume_place(name)
+        return volume_size.allocated(place, stop) if place else None
 
     def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """Yield the lines that it printed. The iterator can be closed from any thread."""

@@ -10,7 +10,7 @@ from reconciler.drivers.podman.client import Client, Json, Request, each_transla
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.drivers.podman.stream import Ask, Stream
 from reconciler.errors import DriverUnavailable
-from reconciler.model.desired import HealthCheck
+from reconciler.model.container import HealthCheck
 from reconciler.model.health import ProbeResult
 
 LONGEST = 200

@@ -15,7 +15,7 @@ from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.lookup import Lookup
 from reconciler.drivers.podman.shares import Shares
 from reconciler.errors import DriverConflict
-from reconciler.model.desired import ContainerSpec, FileSpec
+from reconciler.model.container import ContainerSpec, FileSpec
 from reconciler.model.observed import ContainerState
 from reconciler.model.secret import is_plain
 from reconciler.ports import Secrets

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from reconciler.model.desired import ContainerSpec
+from reconciler.model.container import ContainerSpec
 from reconciler.model.secret import SecretText
 from reconciler.ports import Secrets
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from reconciler.drivers.podman import containers_conf
 from reconciler.errors import ConfigurationError
-from reconciler.model.desired import UlimitSpec
+from reconciler.model.container import UlimitSpec
 
 CAP_SYS_RESOURCE = 24
 # conmon lowers its own limit to this, so nothing above can be handed on to a container.

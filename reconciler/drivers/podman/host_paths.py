@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reconciler.errors import DriverRejected
-from reconciler.model.desired import ContainerSpec, MountKind
+from reconciler.model.container import ContainerSpec, MountKind
 
 _MODE = 0o755
 

@@ -12,7 +12,7 @@ from reconciler.drivers.podman.refusal import tidy, without
 from reconciler.drivers.podman.stream import Ask, Stream
 from reconciler.errors import DriverRejected
 from reconciler.model import labels
-from reconciler.model.desired import BuildSpec, ContainerSpec, PullPolicy
+from reconciler.model.container import BuildSpec, ContainerSpec, PullPolicy
 from reconciler.model.image_reference import ImageReference, parse_image_reference
 from reconciler.model.pin import Pin, PinKey
 from reconciler.ports import Ledger

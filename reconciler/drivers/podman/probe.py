@@ -18,7 +18,7 @@ from reconciler.drivers.podman.client import Client, Json, Request
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.drivers.podman.network_namespace import socket_in
 from reconciler.errors import DriverConflict, DriverError
-from reconciler.model.desired import HealthCheck, HealthKind
+from reconciler.model.container import HealthCheck, HealthKind
 from reconciler.model.health import ProbeResult
 from reconciler.model.observed import ObservedContainer
 

@@ -16,7 +16,7 @@ from reconciler.drivers.podman.client import Client
 from reconciler.drivers.podman.lookup import Lookup
 from reconciler.drivers.podman.stream import Ask
 from reconciler.errors import DriverConflict, DriverRejected
-from reconciler.model.desired import ContainerSpec, ShareSpec
+from reconciler.model.container import ContainerSpec, ShareSpec
 from reconciler.model.observed import ContainerState
 
 MOST_BYTES = 2**20

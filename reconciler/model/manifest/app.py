@@ -7,7 +7,8 @@ from typing import ClassVar, Final
 from pydantic import Field
 from typing_extensions import override
 
-from reconciler.model.desired import NetworkPolicy, Requirement
+from reconciler.model.container import NetworkPolicy
+from reconciler.model.desired import Requirement
 from reconciler.model.manifest.about import (
     AlertsManifest,
     InterfaceManifest,
@@ -168,9 +169,6 @@ class AppManifest(Part):
             yield "backup", "has no effect: nobody makes backups yet"
         placement = self._placement()
         for name, container in self.container_map().items():
-            if container.resources.disk_limit is not None:
-                path = ".".join(map(str, placement.path(name, "resources")))
-                yield f"{path}.disk_limit", "has no effect: nobody measures it yet"
             if container.network is not None:
                 path = ".".join(map(str, placement.path(name, "network")))
                 yield path, "has no effect: every app has a network of its own"

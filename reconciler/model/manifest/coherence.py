@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from reconciler.model.desired import Restart, StartCondition
+from reconciler.model.container import Restart, StartCondition
 from reconciler.model.manifest.complaint import Complaint, Path, did_you_mean
 from reconciler.model.manifest.container import ContainerManifest
 

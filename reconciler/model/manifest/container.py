@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Wit
 from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
-from reconciler.model.desired import Restart, StartCondition
+from reconciler.model.container import Restart, StartCondition
 from reconciler.model.manifest.build import BuildManifest
 from reconciler.model.manifest.complaint import (
     Complaint,

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from reconciler.model.desired import MountKind
+from reconciler.model.container import MountKind
 from reconciler.model.manifest.complaint import Complaint, refusal
 from reconciler.model.manifest.container import ContainerManifest
 from reconciler.model.manifest.names import ContainerPath

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 from typing_extensions import override
 
-from reconciler.model.desired import HealthKind
+from reconciler.model.container import HealthKind
 from reconciler.model.manifest.complaint import Complaint, refusal
 from reconciler.model.manifest.endpoint import EndpointText, join_paths, read_url_path
 from reconciler.model.manifest.part import Part, choice

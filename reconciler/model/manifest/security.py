@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from typing_extensions import override
 
-from reconciler.model.desired import NetworkPolicy
+from reconciler.model.container import NetworkPolicy
 from reconciler.model.manifest.complaint import Complaint, did_you_mean, nearest, refusal, shown
 from reconciler.model.manifest.names import Line, User, read_path
 from reconciler.model.manifest.part import Items, Part

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from reconciler.model.desired import MountKind
+from reconciler.model.container import MountKind
 from reconciler.model.manifest.complaint import Complaint, did_you_mean
 from reconciler.model.manifest.container import ContainerManifest
 from reconciler.model.manifest.dependencies import DependencyManifest

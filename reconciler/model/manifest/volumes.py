@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, WithJsonSchema
 from typing_extensions import override
 
-from reconciler.model.desired import MountKind
+from reconciler.model.container import MountKind
 from reconciler.model.manifest.complaint import Complaint, refusal, shown
 from reconciler.model.manifest.names import ContainerPath, VolumeName
 from reconciler.model.manifest.part import Items, Part, choice

@@ -133,6 +133,16 @@ class Families:
             "The health of each app: 1 for the state that it is in.",
             *("app", "state"),
         )
+        self.app_disk = self._gauge(
+            "app_disk_bytes",
+            "What the volumes of each app held when they were measured last.",
+            "app",
+        )
+        self.app_disk_limit = self._gauge(
+            "app_disk_limit_bytes",
+            "What the volumes of each app may hold together.",
+            "app",
+        )
         _begin(self.apps, tuple(ConditionType), ("true", "false"))
 
     def _of_changes(self) -> None:

@@ -1,11 +1,12 @@
 """Takes what the recorder tells, counts and measures it, and serves the result."""
 
 from collections import Counter as Tally
+from contextlib import suppress
 from datetime import datetime
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, disable_created_metrics, start_http_server
+from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, start_http_server
 
 from reconciler import __version__
 from reconciler.errors import ConfigurationError
@@ -97,8 +98,8 @@ class Metrics:
 
     def _take_conditions(self, status: Status) -> None:
         for kind in ConditionType:
-            answers = [app.condition(kind) for app in status.apps]
-            true = sum(1 for answer in answers if answer and answer.status)
+            answers = [c for app in status.apps if (c := app.condition(kind)) is not None]
+            true = sum(answer.status for answer in answers)
             self._families.apps.labels(kind, "true").set(true)
             self._families.apps.labels(kind, "false").set(len(answers) - true)
 
@@ -109,6 +110,8 @@ class Metrics:
             families.app_ready.remove(gone)
             for state in HealthState:
                 families.app_health.remove(gone, state)
+            _set_or_remove(families.app_disk, gone, None)
+            _set_or_remove(families.app_disk_limit, gone, None)
             del self._apps[gone]
         for app in status.apps:
             if self._apps.get(app.id) == app:
@@ -118,6 +121,8 @@ class Metrics:
             families.app_ready.labels(app.id).set(int(app.ready))
             for state in HealthState:
                 families.app_health.labels(app.id, state).set(int(app.health is state))
+            _set_or_remove(families.app_disk, app.id, app.disk_bytes)
+            _set_or_remove(families.app_disk_limit, app.id, app.disk_limit)
 
     def _take_info(self, app: AppStatus) -> None:
         image = " ".join(sorted({c.image for c in app.containers if c.image}))
@@ -168,6 +173,15 @@ def _at_rest(app: AppStatus) -> bool:
     condition = app.condition(ConditionType.RECONCILING)
     waits = condition is not None and condition.status
     return app.action is Action.KEEP and app.ready and not waits
+
+
+def _set_or_remove(family: Gauge, app: str, value: int | None) -> None:
+    """Nothing is told where nothing is known: 0 would be a figure."""
+    if value is not None:
+        family.labels(app).set(value)
+    else:
+        with suppress(KeyError):
+            family.remove(app)
 
 
 def _split(address: str) -> tuple[str, int]:
