@@ -16,13 +16,16 @@ from reconciler.model.change import (
     WriteFiles,
 )
 
+_SHOWN = 19  # of a digest: `sha256:` and twelve digits
+
 
 def describe(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one match over every step
     """Say in a few words what a step does."""
     match step:
         case PrepareImage(container):
             verb = "building" if container.build else "fetching"
-            return f"{verb} {container.image}"
+            exactly = f" as {container.pin[:_SHOWN]}" if container.pin else ""
+            return f"{verb} {container.image}{exactly}"
         case EnsureNetwork(network):
             return f"making network {network.name}"
         case EnsureVolume(volume):

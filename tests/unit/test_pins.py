@@ -22,6 +22,7 @@ from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.pin import Freshness, ImageInUse, Pin, Told
+from reconciler.model.step_words import describe
 
 IMAGE = "registry.example/team/web:1"
 ONE, TWO, THREE = (f"sha256:{digit * 64}" for digit in "123")
@@ -135,6 +136,12 @@ def test_an_update_has_the_image_before_the_old_one_is_stopped_and_keeps_it():
     assert to_make(found) == [(TWO, name)]
     assert [s.container.pin for s in found.of("web").steps if isinstance(s, PrepareImage)] == [TWO]
     assert found.of("web").message == "another image was asked for: main"
+
+
+def test_the_plan_says_which_image_is_fetched():
+    step = planned(made(ONE), ledger=pins(TWO)).of("web").steps[0]
+    assert describe(step) == f"fetching {IMAGE} as sha256:222222222222"
+    assert describe(planned().of("web").steps[0]) == f"fetching {IMAGE}"
 
 
 def test_a_third_image_finds_a_name_that_is_free():
