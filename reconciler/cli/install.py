@@ -72,6 +72,9 @@ def _tell(
         call.tell(plain(alert))
     also = f", and {', '.join(more)}, which it requires" if more else ""
     call.tell(f"Wrote {file}: the loop installs {app}{also}.")
+    for one in (app, *more):
+        if keys := after.apps[one].unsupported:
+            call.tell(f"{one} is held for now: this version cannot carry out {', '.join(keys)}.")
     if after.apps[app].secrets:
         call.tell(f"`archipelago secret {app}` tells the secrets that are made for it.")
     if notice:

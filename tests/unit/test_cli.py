@@ -467,6 +467,12 @@ def test_what_cannot_be_installed_writes_nothing(box, why, arguments, words):
     assert list(box.desired.iterdir()) == []
 
 
+def test_what_would_be_held_is_said_when_it_is_installed(box):
+    entry(box, "web", more="  connections: [{to: tor, ports: [9050]}]\n")
+    told = box.run("install", "web")
+    assert "web is held for now: this version cannot carry out connections." in told.stdout
+
+
 def test_a_person_is_asked_until_the_answer_fits(box, monkeypatch):
     monkeypatch.setattr(install, "interactive", lambda: True)
     entry(
