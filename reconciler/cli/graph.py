@@ -66,6 +66,8 @@ def _show(found: "DependencyGraph") -> None:
 def _grow(tree: "Tree", app: str, found: "DependencyGraph", path: tuple[str, ...]) -> None:
     from rich.text import Text
 
+    for other in found.reaches(app):
+        tree.add(Text(f"{other.label()}{found.mark(other.app)}", "cyan"))
     for need in found.needs(app):
         if need.app in path:
             tree.add(Text(f"{need.label()} (a ring)"))

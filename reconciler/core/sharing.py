@@ -1,10 +1,11 @@
-"""What an app exports of its volumes, and what others read of it. Pure."""
+"""What an app lets others read of its volumes, and what it reads and reaches of them. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.core.filling import FillingError, Provided, SharedFrom
 from reconciler.model.container import ContainerSpec, MountKind, MountSpec, ShareSpec
+from reconciler.model.desired import Connection
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.dependencies import SharedFileManifest
 
@@ -86,3 +87,17 @@ def _found(provided: Provided, wanted: SharedFileManifest) -> tuple[SharedFrom, 
         f"`{provided.app}` exports no file `{wanted.source}{path and ':' + path}`",
         f"it exports {there or 'nothing'}",
     )
+
+
+def reached(
+    manifest: AppManifest,
+    dependencies: Mapping[str, Provided],
+) -> tuple[Connection, ...]:
+    """Return what is reached, by the app that stands in; what is optional may not be there."""
+    found = [Connection(c.to, tuple(sorted(c.ports))) for c in manifest.connections]
+    for dependency in manifest.dependencies:
+        asked = dependency.app_id or ""
+        if dependency.ports and (asked in dependencies or not dependency.optional):
+            by = dependencies[asked].app if asked in dependencies else asked
+            found.append(Connection(by, tuple(sorted(dependency.ports))))
+    return tuple(sorted(found, key=lambda c: (c.app, c.ports)))

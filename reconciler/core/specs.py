@@ -15,7 +15,7 @@ from reconciler.core.filling import (
 )
 from reconciler.core.images import Contexts, build_of, image_of, pull_policy_of
 from reconciler.core.overriding import overridden
-from reconciler.core.sharing import exported_files, shared
+from reconciler.core.sharing import exported_files, reached, shared
 from reconciler.core.texts import filled_in
 from reconciler.model.container import (
     BuildSpec,
@@ -29,7 +29,12 @@ from reconciler.model.container import (
     Resources,
     UlimitSpec,
 )
-from reconciler.model.desired import AppSpec, NetworkSpec, Requirement, VolumeSpec
+from reconciler.model.desired import (
+    AppSpec,
+    NetworkSpec,
+    Requirement,
+    VolumeSpec,
+)
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.container import ContainerManifest
 from reconciler.model.manifest.health import HealthCheckManifest
@@ -122,6 +127,7 @@ def _app_spec(
         requires=requires,
         origin=origin,
         storage=manifest.storage(),
+        connections=reached(manifest, given.dependencies),
         disk_limit=_disk_limit(parts),
         secrets=secrets(manifest, scope.parameters),
         alert_install=manifest.alerts.install or "",

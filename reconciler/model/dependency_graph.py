@@ -14,10 +14,12 @@ class Need:
     app: str
     optional: bool
     unmet: str
+    ports: tuple[int, ...] = ()
 
     def label(self) -> str:
         """Return it in a few words."""
-        marks = [*(["optional"] if self.optional else []), *([self.unmet] if self.unmet else [])]
+        reached = f"reached on {', '.join(map(str, self.ports))}" if self.ports else ""
+        marks = [mark for mark in ("optional" * self.optional, reached, self.unmet) if mark]
         return f"{self.app} ({'; '.join(marks)})" if marks else self.app
 
 
@@ -32,11 +34,23 @@ class DependencyGraph:
         """Return what an app needs, sorted; an optional one only where it is there."""
         spec = self.apps.get(app)
         found = [
-            Need(r.app, r.optional, r.unmet)
+            Need(r.app, r.optional, r.unmet, self._ports(app, r.app))
             for r in (spec.requires if spec else ())
             if not r.optional or r.app in self.apps or r.app in self.broken
         ]
         return tuple(sorted(found, key=lambda need: need.app))
+
+    def reaches(self, app: str) -> tuple[Need, ...]:
+        """Return what an app reaches without needing it, sorted."""
+        spec = self.apps.get(app)
+        needed = {need.app for need in self.needs(app)}
+        found = {c.app for c in (spec.connections if spec else ())} - needed
+        return tuple(Need(other, False, "", self._ports(app, other)) for other in sorted(found))
+
+    def _ports(self, app: str, other: str) -> tuple[int, ...]:
+        spec = self.apps.get(app)
+        connections = spec.connections if spec else ()
+        return tuple(sorted({p for c in connections if c.app == other for p in c.ports}))
 
     def roots(self) -> tuple[str, ...]:
         """Return the apps to begin with: what nobody needs, and one of each ring."""
@@ -87,6 +101,12 @@ class DependencyGraph:
                 for app in sorted(self.apps)
                 for need in self.needs(app)
             ],
+            "connections": [
+                {"from": app, "to": other.app, "ports": list(other.ports)}
+                for app in sorted(self.apps)
+                for other in (*self.needs(app), *self.reaches(app))
+                if other.ports
+            ],
         }
 
 
@@ -98,7 +118,8 @@ def graph_of(desired: Desired) -> DependencyGraph:
 def dot(graph: DependencyGraph) -> str:
     """Return it in Graphviz's language."""
     lines = ["digraph apps {", "  rankdir=LR;", "  node [shape=box, fontname=sans];"]
-    for app in sorted({*graph.apps, *graph.broken}):
+    reached = {other.app for app in graph.apps for other in graph.reaches(app)}
+    for app in sorted({*graph.apps, *graph.broken, *reached}):
         spec = graph.apps.get(app)
         style = "dashed" if spec and not spec.requested else ""
         style = "filled" if app in graph.broken else style
@@ -109,4 +130,8 @@ def dot(graph: DependencyGraph) -> str:
             style = " [style=dotted]" if need.optional else ""
             colour = " [color=red]" if need.unmet else style
             lines.append(f'  "{app}" -> "{need.app}"{colour};')
+        for other in (*graph.needs(app), *graph.reaches(app)):
+            if other.ports:
+                ports = ", ".join(map(str, other.ports))
+                lines.append(f'  "{app}" -> "{other.app}" [label="{ports}", color=blue];')
     return "\n".join([*lines, "}"])

@@ -42,6 +42,14 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """Ports of another app that are to be reached."""
+
+    app: str
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AppSpec:
     """
     One app as it should be.
@@ -64,6 +72,7 @@ class AppSpec:
     suspended: bool = False
     storage: int | None = None
     disk_limit: int | None = None
+    connections: tuple[Connection, ...] = ()
     requested: bool = True  # False: it is there for those that require it
     alert_install: str = ""
     alert_uninstall: str = ""

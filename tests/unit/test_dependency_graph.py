@@ -8,7 +8,7 @@ import pytest
 from builders import app, desired, problem
 
 from reconciler.model.dependency_graph import dot, graph_of
-from reconciler.model.desired import Requirement
+from reconciler.model.desired import Connection, Requirement
 
 DB = replace(app("db"), requested=False, version="16")
 WEB = replace(
@@ -39,6 +39,28 @@ def test_it_begins_with_what_nobody_needs():
     assert drawn(WEB, DB, app("alone")).roots() == ("alone", "web")
 
 
+REACHING = replace(
+    WEB,
+    requires=WEB.requires[:1],
+    connections=(Connection("db", (5432,)), Connection("tor", (9050, 9051))),
+)
+
+
+def test_ports_are_told_of_what_is_needed_and_of_what_is_only_reached():
+    it = drawn(REACHING, DB)
+    assert [n.label() for n in it.needs("web")] == ["db (reached on 5432)"]
+    assert [n.label() for n in it.reaches("web")] == ["tor (reached on 9050, 9051)"]
+    assert it.reaches("nobody") == ()
+    assert drawn(REACHING, DB, app("tor")).roots() == ("tor", "web")
+    assert it.document()["connections"] == [
+        {"from": "web", "to": "db", "ports": [5432]},
+        {"from": "web", "to": "tor", "ports": [9050, 9051]},
+    ]
+    text = dot(it)
+    assert '"web" -> "db" [label="5432", color=blue];' in text
+    assert '"tor" [label="tor [not there]"];' in text
+
+
 def test_a_ring_begins_with_its_first():
     assert drawn(app("b", requires=("a",)), app("a", requires=("b",)), DB).roots() == ("db", "a")
 
@@ -60,6 +82,7 @@ def test_the_document():
         ],
         "broken": [],
         "needs": [{"from": "web", "to": "db", "optional": False, "unmet": ""}],
+        "connections": [],
     }
 
 

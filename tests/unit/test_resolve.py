@@ -20,6 +20,7 @@ from reconciler.model.container import (
     ShareSpec,
     UlimitSpec,
 )
+from reconciler.model.desired import Connection
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
@@ -471,6 +472,24 @@ def test_the_label_names_the_app_that_stands_in():
     (main,) = found.apps["lnd"].containers
     assert main.requires == ("core",)
     assert [(r.app, r.unmet) for r in found.apps["lnd"].requires] == [("core", "")]
+
+
+def test_connections_name_the_app_that_stands_in():
+    wanted = document(
+        "lnd",
+        dependencies=[
+            {"app_id": "bitcoin", "ports": [8333, 8332]},
+            {"app_id": "gone", "ports": [1], "optional": True},
+            {"app_id": "missing", "ports": [2]},
+        ],
+        connections=[{"to": "tor", "ports": [9050]}],
+    )
+    found = resolved(holding(wanted), holding(document("core", provides=["bitcoin"])))
+    assert found.apps["lnd"].connections == (
+        Connection("core", (8332, 8333)),
+        Connection("missing", (2,)),
+        Connection("tor", (9050,)),
+    )
 
 
 def test_what_a_dependency_exports_is_filled_in():
