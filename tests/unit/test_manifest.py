@@ -415,6 +415,11 @@ def test_a_device_in_every_form(written, path, target, permissions, optional):
     )
 
 
+def test_a_device_may_stand_at_the_app():
+    it = app("  container: {image: a}\n  devices: [/dev/a]")
+    assert [d.path for d in it.container_map()["main"].devices] == ["/dev/a"]
+
+
 def test_limits_in_every_form():
     it = main("ulimits: {nofile: 5, RLIMIT_NPROC: {soft: 1, hard: 2}, memlock: unlimited}").ulimits
     assert {name: (u.soft, u.hard) for name, u in it.items()} == {

@@ -234,6 +234,7 @@ IN_THE_CONTAINER = rows(
     comand: a ¦ 6:5 ¦ there is no key `comand` ¦ did you mean `command`?
     cap_add: [CHOWN] ¦ 6:5 ¦ there is no key `cap_add` ¦ capabilities
     shm_size: 64 ¦ 6:15 ¦ too few for any process ¦ 64Mi
+    devices: []⏎  devices: [] ¦ 7:3 ¦ `app.devices` and `app.container.devices` say the same twice ¦ keep
     devices: [ttyUSB0] ¦ 6:15 ¦ `ttyUSB0` is not an absolute path ¦ begin it with `/`
     devices: [/etc/passwd] ¦ 6:15 ¦ `/etc/passwd` is not a device ¦ /dev/ttyUSB0
     devices: ["/dev/a:/dev/b:x"] ¦ 6:15 ¦ `x` is not some of r, w and m ¦ rw

@@ -49,6 +49,7 @@ GOOD = {
     "extensions": app(**{"x-mine": {"a": None}}),
     "security": app(security={"capabilities": ["CHOWN"], "network_policy": "none"}),
     "a network of one's own": app(security={"network_policy": "mine"}),
+    "devices at the app": app(devices=["/dev/a"]),
     "devices": container(devices=["/dev/a", {"path": "/dev/dri", "optional": True}]),
     "ulimits": container(ulimits={"nofile": 1024, "memlock": {"soft": -1, "hard": -1}}),
     "ulimits without limit": container(ulimits={"memlock": "unlimited"}),

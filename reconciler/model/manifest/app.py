@@ -54,6 +54,7 @@ from reconciler.model.manifest.security import (
     ResourcesManifest,
 )
 from reconciler.model.manifest.sharing import complaints_about_sharing
+from reconciler.model.manifest.system import DeviceManifest
 from reconciler.model.manifest.templates import (
     Names,
     Text,
@@ -96,6 +97,7 @@ class AppManifest(Part):
     ports: Items[PortManifest] = ()
     volumes: Items[VolumeManifest] = ()
     environment: Environment = Field(default_factory=empty)
+    devices: Items[DeviceManifest] = ()
     health_check: HealthCheckManifest | None = None
     interfaces: MapOf[Line, InterfaceManifest] = Field(default_factory=empty)
     hooks: HooksManifest | None = None

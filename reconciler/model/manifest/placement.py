@@ -20,6 +20,7 @@ APP_LEVEL: Final = (
     "environment",
     "security",
     "resources",
+    "devices",
     "health_check",
 )
 
