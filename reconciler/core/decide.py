@@ -1,6 +1,6 @@
 """What to do with one desired app. Pure; each rule is a function that answers or passes on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -289,13 +289,3 @@ def _decision(
     spec = comparison.spec
     change = Change(spec.id, action, reason, message, spec.digest, pins=comparison.pins())
     return Decision(change, look_again_at)
-
-
-def dependencies(
-    comparison: Comparison,
-    ready: Mapping[str, bool],
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return which required apps are missing, and which are not ready; `ready` knows all apps."""
-    required = sorted(r.app for r in comparison.spec.requires if not r.optional)
-    missing = tuple(app for app in required if app not in ready)
-    return missing, tuple(app for app in required if not ready.get(app, True))

@@ -10,11 +10,12 @@ Rule 6  Digests decide replacing; the process decides running.
 Rule 7  At rest nothing acts.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.core import backoff, graph
 from reconciler.core.comparison import Comparison, compare
-from reconciler.core.decide import Circumstances, Decision, decide, dependencies
+from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.removal import decide_removals
 from reconciler.core.situation import Situation, by_app
 from reconciler.model.change import Action, Change, Plan, Reason, StartContainer
@@ -74,7 +75,7 @@ def _decide_desired(
     ready |= {app: c.ready() and not c.spec.suspended for app, c in comparisons.items()}
     decisions: dict[str, Decision] = {}
     for app, comparison in comparisons.items():
-        missing, not_ready = dependencies(comparison, ready)
+        missing, not_ready = _dependencies(comparison, ready)
         circumstances = Circumstances(
             now=situation.now,
             evidence=situation.evidence,
@@ -85,6 +86,16 @@ def _decide_desired(
         )
         decisions[app] = decide(comparison, circumstances)
     return decisions
+
+
+def _dependencies(
+    comparison: Comparison,
+    ready: Mapping[str, bool],
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which required apps are missing, and which are not ready; `ready` knows all apps."""
+    required = sorted(r.app for r in comparison.spec.requires if not r.optional)
+    missing = tuple(app for app in required if app not in ready)
+    return missing, tuple(app for app in required if not ready.get(app, True))
 
 
 def _restarted(

@@ -63,31 +63,24 @@ def install_text(app: str, answers: Mapping[str, str]) -> str:
 
 def install(root: Path, app: str, text: str) -> Path:
     """Write it into a file of its own; one that says something else is left alone."""
-    file = root / f"{app}.yml"
-    try:
-        if file.exists() and not holds_nothing(file.read_text(encoding="utf-8")):
-            raise ConfigurationError(
-                f"cannot install {app}: {file} is there and says something else; "
-                "look into it, and rename or delete it",
-            )
-        _replace(file, text)
-    except OSError as error:
-        raise _refused(file, error) from error
-    return file
+    return _write_own(root / f"{app}.yml", f"install {app}", text)
 
 
 def suspend(root: Path, app: str) -> Path:
     """Write the document that suspends an app, in a file of its own."""
-    file = root / f"{app}.suspend.yml"
     text = (
         f"# Keeps {app} stopped. Written by `archipelago suspend {app}`;\n"
         f"# `archipelago resume {app}` takes this file away.\n"
         f"suspend:\n  app: {app}\n"
     )
+    return _write_own(root / f"{app}.suspend.yml", f"suspend {app}", text)
+
+
+def _write_own(file: Path, what: str, text: str) -> Path:
     try:
         if file.exists() and not holds_nothing(file.read_text(encoding="utf-8")):
             raise ConfigurationError(
-                f"cannot suspend {app}: {file} is there and says something else; "
+                f"cannot {what}: {file} is there and says something else; "
                 "look into it, and rename or delete it",
             )
         _replace(file, text)
