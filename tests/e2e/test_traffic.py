@@ -1,11 +1,12 @@
 """What is asked of Podman at rest, and by verbs that only look: nothing that changes anything."""
 
+import re
 import signal
 import time
 from collections import Counter
 
 import pytest
-from e2e.box import ready
+from e2e.box import app, ready
 from e2e.proxy import Proxy
 
 pytestmark = pytest.mark.e2e
@@ -42,9 +43,15 @@ def lists(asked):
     return Counter(a.what for a in asked if a.what in {"/containers/json", "/networks/json"})
 
 
+def at_rest(it, *apps):
+    """Wait until all are ready and their volumes were measured for the first time."""
+    it.wait_ready(*apps)
+    it.wait(lambda s: app(s, "web")["disk"]["bytes"] is not None, "its volume to be measured")
+
+
 def test_at_rest_a_pass_asks_for_one_list_of_containers_and_one_of_networks(it, proxy):
     it.start(ARCHIPELAGO_INTERVAL="1")
-    it.wait_ready("web", "db", "shop")
+    at_rest(it, "web", "db", "shop")
     number = it.status()["pass"]["number"]
     it.wait(lambda s: s["pass"]["number"] > number, "rest")
     with proxy.recording() as asked:
@@ -61,24 +68,26 @@ def test_at_rest_a_pass_asks_for_one_list_of_containers_and_one_of_networks(it, 
 
 
 def test_forced_passes_change_nothing_either(it, proxy):
-    """A signal asks for a pass; an hour is the interval."""
+    """A signal asks for a pass, and for the size of the volumes; an hour is the interval."""
     it.start()
-    it.wait_ready("web", "db", "shop")
+    at_rest(it, "web", "db", "shop")
     proxy.wait_until_quiet()
     with proxy.recording() as asked:
-        for number in range(5):
-            before = len(proxy.asked)
+        begun = lists(proxy.asked)
+        for number in range(1, 6):
             it.process.send_signal(signal.SIGHUP)
-            assert eventually(lambda b=before: len(proxy.asked) >= b + 2), f"pass {number}"
+            looks = {what: begun[what] + number for what in begun}
+            assert eventually(lambda n=looks: lists(proxy.asked) == n), f"pass {number}"
     assert [a for a in asked if a.mutates] == []
     assert lists(asked) == {"/containers/json": 5, "/networks/json": 5}
-    assert len(asked) == 10
+    others = {a.what for a in asked} - {"/containers/json", "/networks/json"}
+    assert all(re.fullmatch(r"/volumes/[^/]+-web-data/json", what) for what in others)
 
 
 @pytest.mark.parametrize("loop", [True, False], ids=["beside a loop", "without a loop"])
 def test_plan_and_status_only_look(it, proxy, loop):
     it.start()
-    it.wait_ready("web", "db", "shop")
+    at_rest(it, "web", "db", "shop")
     if not loop:
         it.process.terminate()  # its status stays: it knows what is healthy
         it.process.wait(30)
