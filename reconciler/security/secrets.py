@@ -6,7 +6,6 @@ written through to the disk before anything is made with them, and belong into t
 """
 
 import os
-import secrets
 from base64 import b64encode
 from contextlib import suppress
 from pathlib import Path
@@ -64,6 +63,8 @@ class SecretFiles:
 
 
 def _random(kind: SecretKind) -> str:
+    import secrets  # only where one is made: verbs that look stay fast
+
     match kind:
         case SecretKind.HEX16 | SecretKind.BCRYPT:
             return secrets.token_hex(16)

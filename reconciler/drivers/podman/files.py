@@ -6,7 +6,6 @@ ones with what the image has there.
 """
 
 import io
-import tarfile
 from collections import defaultdict
 
 from reconciler.drivers.podman.client import Client, Request
@@ -83,6 +82,8 @@ class Files:
 
     def _packed(self, files: list[FileSpec], user: str | None) -> bytes:
         """Return an archive; what is in it belongs to the app's user, where that is a number."""
+        import tarfile  # only where something is written: verbs that look stay fast
+
         owner = _owner(user)
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:

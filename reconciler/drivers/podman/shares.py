@@ -8,7 +8,6 @@ would keep the file that was there at the start when another takes its name.
 import hashlib
 import io
 import os
-import tarfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -90,6 +89,8 @@ class Shares:
 
 def _unpacked(packed: bytes, what: str) -> bytes:
     """Return the only file of an archive; a link is not followed, whoever made it."""
+    import tarfile  # only where something is written: verbs that look stay fast
+
     try:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             member = archive.next()

@@ -6,7 +6,6 @@ runc gives a tmpfs the mode of the directory below it; one that it made itself a
 """
 
 import io
-import tarfile
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -27,6 +26,8 @@ def open_up(client: Client, name: str, places: Iterable[str]) -> None:
     missing = [place for place in places if not _is_there(client, name, place)]
     if not missing:
         return
+    import tarfile  # only where something is written: verbs that look stay fast
+
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for place in missing:
