@@ -13,17 +13,25 @@ from pathlib import Path
 import pytest
 from contract.machines import Wakes, until
 
-from reconciler.drivers.podman import asking, build_context, host_paths
+from reconciler.drivers.podman import asking, build_context, host_paths, shares
 from reconciler.drivers.podman.client import Client, Request
 from reconciler.drivers.podman.listing import after_inspect, is_ours, moment, parse_item, state_of
 from reconciler.drivers.podman.liveness import Liveness
+from reconciler.drivers.podman.lookup import Lookup
 from reconciler.drivers.podman.process_watch import ProcessWatch
 from reconciler.drivers.podman.pulling import readable_pull_error
 from reconciler.drivers.podman.refusal import refusal, tidy, without
 from reconciler.drivers.podman.stream import Ask, Stream
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
 from reconciler.model import labels
-from reconciler.model.container import ContainerSpec, HealthCheck, HealthKind, MountKind, MountSpec
+from reconciler.model.container import (
+    ContainerSpec,
+    HealthCheck,
+    HealthKind,
+    MountKind,
+    MountSpec,
+    ShareSpec,
+)
 from reconciler.model.observed import ContainerState
 
 ID = "c23568839801120108162a2c84918f6d5faf0f962ac90e8484f73ea1b488e568"
@@ -459,6 +467,25 @@ def test_silence_is_not_waited_for_for_ever(tmp_path, engine):
         client.call(Request("look", "look", "GET", "/x", timeout=0.3))
     assert [(kind, ok) for kind, _, ok in calls] == [("look", False)]
     assert 0.2 < calls[0][1] < 2
+
+
+def test_a_shared_file_that_does_not_come_in_time_is_no_mistake_of_ours(tmp_path, engine):
+    client = Client(tmp_path / "socket", lambda *_: None)
+    engine(b"the beginning of an archive")
+    with pytest.raises(DriverUnavailable, match=r"^cannot read it: Podman did not answer in time"):
+        shares.fetched(client, Ask("GET", "x", deadline=0.3), "read it")
+
+
+def test_where_no_copy_can_be_kept_that_is_said(tmp_path):
+    (tmp_path / "shares").write_text("a file, where the folder should be")
+    spec = ContainerSpec("lnd", "main", "c", "d", "i", shares=(ShareSpec("b", "m", "/a", "/t"),))
+    kept = shares.Shares(
+        Client(tmp_path / "absent", lambda *_: None),
+        Lookup(Client(tmp_path / "absent", lambda *_: None), "box", Liveness()),
+        tmp_path / "shares",
+    )
+    with pytest.raises(DriverRejected, match="cannot keep /t for lnd: not a directory; check"):
+        kept.mounts(spec)
 
 
 def test_nobody_there_is_unavailable(tmp_path):

@@ -8,10 +8,11 @@ would keep the file that was there at the start when another takes its name.
 import hashlib
 import io
 import os
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reconciler.drivers.podman.client import Client
+from reconciler.drivers.podman.client import Client, each_translated
 from reconciler.drivers.podman.lookup import Lookup
 from reconciler.drivers.podman.stream import Ask
 from reconciler.errors import DriverConflict, DriverRejected
@@ -36,7 +37,8 @@ class Shares:
         found: list[dict[str, object]] = []
         for share in container.shares:
             copy = self._copy(container, share)
-            _have(copy)
+            with _kept(container, share):
+                _have(copy)
             found.append(
                 {
                     "type": "bind",
@@ -52,11 +54,12 @@ class Shares:
         for share in container.shares:
             content = self._fetch(container, share)
             copy = self._copy(container, share)
-            _have(copy)
-            with copy.open("r+b") as stream:
-                stream.write(content)
-                stream.truncate()
-            _hand_over(copy, container.user)
+            with _kept(container, share):
+                _have(copy)
+                with copy.open("r+b") as stream:
+                    stream.write(content)
+                    stream.truncate()
+                _hand_over(copy, container.user)
 
     def _copy(self, container: ContainerSpec, share: ShareSpec) -> Path:
         name = hashlib.sha256(share.target.encode()).hexdigest()[:24]
@@ -74,17 +77,35 @@ class Shares:
             raise DriverRejected(f"cannot {what}: {share.app} does not run")
         path = f"containers/{sources[0].ref}/archive"
         ask = Ask("GET", path, {"path": share.path}, deadline=_DEADLINE)
-        try:
-            stream = self._client.stream("read_file", what, ask)
-        except DriverConflict as error:
-            raise DriverRejected(f"cannot {what}: there is no such file") from error
-        packed = b""
-        for piece in stream.pieces():
-            packed += piece
-            if len(packed) > MOST_BYTES + _BLOCK:
-                stream.close()
-                raise DriverRejected(f"cannot {what}: it is larger than {MOST_BYTES} bytes")
-        return _unpacked(packed, what)
+        return _unpacked(fetched(self._client, ask, what), what)
+
+
+def fetched(client: Client, ask: Ask, what: str) -> bytes:
+    """Return an archive, of bounded size; what goes wrong on the way is a DriverError."""
+    try:
+        stream = client.stream("read_file", what, ask)
+    except DriverConflict as error:
+        raise DriverRejected(f"cannot {what}: there is no such file") from error
+    packed = b""
+    for piece in each_translated(what, stream.pieces()):
+        packed += piece
+        if len(packed) > MOST_BYTES + _BLOCK:
+            stream.close()
+            raise DriverRejected(f"cannot {what}: it is larger than {MOST_BYTES} bytes")
+    return packed
+
+
+@contextmanager
+def _kept(container: ContainerSpec, share: ShareSpec) -> Generator[None]:
+    """Have a full or closed disk told in words: it is no mistake of ours."""
+    try:
+        yield
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise DriverRejected(
+            f"cannot keep {share.target} for {container.app}: {why};"
+            " check the folder shares in the state folder"
+        ) from error
 
 
 def _unpacked(packed: bytes, what: str) -> bytes:
