@@ -1,53 +1,48 @@
 """The verbs, put together."""
 
 import gc
+import os
+import sys
+import threading
+from collections.abc import Callable
+from importlib import import_module
 
 import typer
 
 from reconciler import __version__
-from reconciler.cli.apply import apply
 from reconciler.cli.call import verb
-from reconciler.cli.confirm import removal
-from reconciler.cli.doctor import doctor
-from reconciler.cli.events import events
-from reconciler.cli.graph import graph
-from reconciler.cli.import_ import addon, compose
-from reconciler.cli.install import install
-from reconciler.cli.logs import logs
-from reconciler.cli.outdated import outdated
-from reconciler.cli.plan import plan
-from reconciler.cli.remove import remove
-from reconciler.cli.run import run
-from reconciler.cli.schema import schema
-from reconciler.cli.secret import secret
-from reconciler.cli.status import status
-from reconciler.cli.suspend import resume, suspend
-from reconciler.cli.update import update
-from reconciler.cli.validate import validate
 
-VERBS = (
-    run,
-    plan,
-    apply,
-    status,
-    validate,
-    install,
-    remove,
-    suspend,
-    resume,
-    logs,
-    events,
-    doctor,
-    schema,
-    secret,
-    graph,
-    outdated,
-    update,
-)
+# Where each verb is: only the one that is asked for is imported, and has its options looked at.
+VERBS = {
+    "run": "run",
+    "plan": "plan",
+    "apply": "apply",
+    "status": "status",
+    "validate": "validate",
+    "install": "install",
+    "remove": "remove",
+    "suspend": "suspend",
+    "resume": "suspend",
+    "logs": "logs",
+    "events": "events",
+    "doctor": "doctor",
+    "schema": "schema",
+    "secret": "secret",
+    "graph": "graph",
+    "outdated": "outdated",
+    "update": "update",
+}
+GROUPS = {
+    "confirm": ("Give the word that a dangerous step waits for.", {"removal": "confirm"}),
+    "import": (
+        "Make a manifest of what another system has.",
+        {"compose": "import_", "addon": "import_"},
+    ),
+}
 
 
-def build() -> typer.Typer:
-    """Return the command with all its verbs."""
+def build(only: str = "") -> typer.Typer:
+    """Return the command with all its verbs, or with the one of that name."""
     app = typer.Typer(
         name="archipelago",
         help="Makes Podman match a folder of app manifests, and keeps it so.",
@@ -58,18 +53,20 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_top)
-    for function in VERBS:
-        app.command(function.__name__)(verb(function))
-    confirm = typer.Typer(
-        help="Give the word that a dangerous step waits for.", no_args_is_help=True
-    )
-    confirm.command("removal")(verb(removal))
-    app.add_typer(confirm, name="confirm")
-    bring = typer.Typer(help="Make a manifest of what another system has.", no_args_is_help=True)
-    bring.command("compose")(verb(compose))
-    bring.command("addon")(verb(addon))
-    app.add_typer(bring, name="import")
+    verbs = {name: at for name, at in VERBS.items() if only in {"", name}}
+    _add(app, verbs)
+    for name, (told, members) in GROUPS.items():
+        if only in {"", name}:
+            group = typer.Typer(help=told, no_args_is_help=True)
+            _add(group, members)
+            app.add_typer(group, name=name)
     return app
+
+
+def _add(app: typer.Typer, verbs: dict[str, str]) -> None:
+    for name, module in verbs.items():
+        function: Callable[..., None] = getattr(import_module(f"reconciler.cli.{module}"), name)
+        app.command(name)(verb(function))
 
 
 def _top(
@@ -83,10 +80,34 @@ def _top(
 
 def main() -> None:
     """
-    Run the command of this process.
+    Run the command of this process, and leave at once.
 
     A verb that looks makes no garbage worth collecting, and collecting while modules are loaded
-    takes a tenth of its time; the loop turns it on again.
+    takes a tenth of its time; the loop turns it on again. Nothing here comes as a plugin of
+    pydantic's, which would read the metadata of every installed package to find out. And taking
+    the interpreter apart, object by object, only keeps the one waiting who asked.
     """
     gc.disable()
-    build()()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # noqa: TID251 - told, not asked
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    try:
+        build(first if first in VERBS or first in GROUPS else "")()
+    except SystemExit as end:
+        leave(end)
+        raise
+
+
+def leave(end: SystemExit) -> None:
+    """
+    End the process with this exit code, if nothing is left to be done at its end.
+
+    Threads that others wait for, and what cannot be printed any more, are the interpreter's.
+    """
+    if not isinstance(end.code, int | None) or len(threading.enumerate()) > 1:
+        return
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(end.code or 0)

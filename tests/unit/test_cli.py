@@ -637,7 +637,7 @@ def test_status_of_a_running_loop_imports_nothing_heavy(box):
         )
     assert len(json.loads(listed.stdout)["apps"]) == 100
     imported = {line.rpartition("|")[2].strip() for line in listed.stderr.splitlines()}
-    assert "reconciler.cli.status" in imported
+    assert "reconciler.report.status_json" in imported
     assert imported.isdisjoint(HEAVY)
 
 
@@ -650,6 +650,32 @@ def test_nobody_reads_any_more(box):
         check=False,
     )
     assert ended.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("--version",), 0, ""),
+        (("schema", "--output", "json"), 0, ""),
+        (("status", "--instance", "No!"), 1, "--instance"),
+        (("stauts",), 2, "No such command 'stauts'. Did you mean 'status'?"),
+        (("confirm", "removla"), 2, "No such command 'removla'. Did you mean 'removal'?"),
+        (("plan", "--nothing"), 2, "No such option: --nothing"),
+    ],
+)
+def test_a_process_ends_with_its_exit_code_and_all_it_had_to_say(arguments, code, told):
+    ended = subprocess.run(
+        [sys.executable, "-c", "from reconciler.cli.app import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == code
+    assert told in ended.stderr
+    assert bool(ended.stdout) == (code == 0)
+    if arguments[0] == "schema":
+        json.loads(ended.stdout)
 
 
 # Images

@@ -2,7 +2,9 @@
 
 from inspect import signature
 
-from reconciler.cli.app import VERBS, build
+from typer.main import get_command
+
+from reconciler.cli.app import build
 from reconciler.cli.call import verb
 from reconciler.cli.confirm import removal
 from reconciler.cli.import_ import addon, compose
@@ -52,15 +54,25 @@ METRICS = {
 
 
 def test_the_verbs_and_their_options():
-    found = {f.__name__: set(signature(verb(f)).parameters) for f in VERBS}
+    app = build()
+    found = {c.name: set(signature(c.callback).parameters) for c in app.registered_commands}
     assert found == {name: own | COMMON for name, own in OWN.items()}
     assert set(signature(verb(removal)).parameters) == {"yes"} | COMMON
-    app = build()
-    assert [c.name for c in app.registered_commands] == list(OWN)
     for function in (compose, addon):
         own = {"path", "app_id", "out", "force"}
         assert set(signature(verb(function)).parameters) == own | COMMON
     assert [g.name for g in app.registered_groups] == ["confirm", "import"]
+
+
+def test_a_verb_that_is_made_alone_is_the_same_one():
+    every = get_command(build()).commands
+    for name, command in every.items():
+        alone = get_command(build(name)).commands
+        assert list(alone) == [name]
+        assert [p.opts for p in alone[name].params] == [p.opts for p in command.params]
+        assert alone[name].help == command.help
+        for member, its in getattr(command, "commands", {}).items():
+            assert alone[name].commands[member].help == its.help
 
 
 def test_the_metrics_and_their_labels():
