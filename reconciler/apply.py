@@ -32,6 +32,8 @@ from reconciler.model.change import (
     EnsureNetwork,
     EnsureSecret,
     EnsureVolume,
+    ForgetIsolation,
+    Isolate,
     Outcome,
     PrepareImage,
     RemoveContainer,
@@ -41,6 +43,7 @@ from reconciler.model.change import (
     Step,
     StopContainer,
     WriteFiles,
+    WriteNames,
 )
 from reconciler.model.step_words import describe
 from reconciler.ports import Clock, Driver, Secrets
@@ -118,14 +121,20 @@ class Applier:
                 self.driver.create(container)
             case WriteFiles(ref, container):
                 self.driver.write_files(ref, container)
-            case StartContainer(ref):
-                self.driver.start(ref)
+            case StartContainer(ref, names):
+                self.driver.start(ref, names)
             case StopContainer(ref, grace):
                 self.driver.stop(ref, grace)
             case RemoveContainer(ref):
                 self.driver.remove(ref)
             case RemoveNetwork(name):
                 self.driver.remove_network(name)
+            case Isolate(isolation):
+                self.driver.isolate(isolation)
+            case WriteNames(ref, names):
+                self.driver.write_names(ref, names)
+            case ForgetIsolation(app):
+                self.driver.forget_isolation(app)
             case _:
                 assert_never(step)
 

@@ -14,6 +14,7 @@ from reconciler.model.container import ContainerSpec, HealthCheck
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord, ProbeResult
+from reconciler.model.isolation import IsolationSpec, Names
 from reconciler.model.observed import Observed, ObservedContainer
 from reconciler.model.pin import Pin, PinKey
 from reconciler.model.secret import SecretRef, SecretSpec
@@ -81,7 +82,7 @@ class Driver(Protocol):
         ...
 
     def ensure_network(self, network: NetworkSpec) -> None:
-        """Have the network, labelled with its app."""
+        """Have the network, labelled with its app; one that is there stays as it is."""
         ...
 
     def ensure_volume(self, volume: VolumeSpec) -> None:
@@ -105,8 +106,12 @@ class Driver(Protocol):
         """
         ...
 
-    def start(self, ref: str) -> None:
-        """Have it running; its process was seen to start. `ref` is an id or a container name."""
+    def start(self, ref: str, names: Names = ()) -> None:
+        """
+        Have it running; its process was seen to start. `ref` is an id or a container name.
+
+        Its first instruction already knows the `names` of other apps.
+        """
         ...
 
     def stop(self, ref: str, grace: float) -> None:
@@ -119,6 +124,23 @@ class Driver(Protocol):
 
     def remove_network(self, name: str) -> None:
         """Have the network gone. Absent is fine; in use is a DriverConflict."""
+        ...
+
+    def isolate(self, isolation: IsolationSpec) -> None:
+        """
+        Have exactly these rules for an app, at once and in one piece; those of others stay.
+
+        They hold for packets of connections that are open already. Where there can be none,
+        DriverRejected says why.
+        """
+        ...
+
+    def forget_isolation(self, app: str) -> None:
+        """Have no rules for an app. Absent is fine."""
+        ...
+
+    def write_names(self, ref: str, names: Names) -> None:
+        """Have a running container know exactly these names of other apps. Absent is fine."""
         ...
 
     def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:

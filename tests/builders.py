@@ -15,6 +15,7 @@ from reconciler.model.container import (
 )
 from reconciler.model.desired import AppSpec, Desired, NetworkSpec, Requirement, VolumeSpec
 from reconciler.model.health import ProbeRecord
+from reconciler.model.isolation import IsolationSpec
 from reconciler.model.observed import (
     ContainerState,
     Observed,
@@ -71,7 +72,7 @@ def app(
         version="1",
         digest="",
         containers=tuple(replace(c, requires=requires) for c in given),
-        network=NetworkSpec(f"archipelago-{id}", id, "ar0"),
+        network=NetworkSpec(f"archipelago-{id}", id, f"ar-{id}"),
         volumes=(VolumeSpec(f"archipelago-{id}-data", id),),
         requires=tuple(Requirement(r) for r in requires),
         origin=Origin(f"{id}.yml", 1, 1),
@@ -128,12 +129,18 @@ def desired(*specs: AppSpec, **more) -> Desired:
     return Desired(apps={s.id: s for s in specs}, **more)
 
 
-def observed(*containers: ObservedContainer, networks: tuple[str, ...] | None = None) -> Observed:
+def observed(
+    *containers: ObservedContainer,
+    networks: tuple[str, ...] | None = None,
+    rules: tuple[IsolationSpec, ...] | None = None,
+    **more,
+) -> Observed:
+    """What runs, with a network for each app; and rules for each network, if not given."""
     apps = sorted({c.app for c in containers}) if networks is None else networks
-    return Observed(
-        tuple(containers),
-        tuple(ObservedNetwork(f"archipelago-{a}", a) for a in apps),
-    )
+    there = tuple(ObservedNetwork(f"archipelago-{a}", a, f"ar-{a}") for a in apps)
+    shut = sorted({c.app for c in containers} | set(apps))
+    given = tuple(IsolationSpec(a, f"ar-{a}") for a in shut) if rules is None else rules
+    return Observed(tuple(containers), there, given, **more)
 
 
 def situation(want: Desired, have: Observed = Observed(), **more) -> Situation:
@@ -174,6 +181,7 @@ def steps_of(plan: Plan, app: str) -> list[str]:
     words = []
     for step in change.steps:
         what = getattr(step, "ref", None) or getattr(step, "name", None)
+        what = what or getattr(getattr(step, "isolation", step), "app", None)
         inner = getattr(step, "container", None)
         what = what or (inner.name if inner else "")
         words.append(f"{type(step).__name__} {what}".strip())

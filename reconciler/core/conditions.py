@@ -39,6 +39,7 @@ _STALLED = frozenset(
         Reason.REQUIRED_BY,
         Reason.MASS_REMOVAL,
         Reason.NOT_SUPPORTED,
+        Reason.NOT_ENFORCEABLE,
         Reason.NOT_ENOUGH_STORAGE,
         Reason.SECRET_LOST,
         Reason.JOB_FAILED,

@@ -23,6 +23,7 @@ _NOT_COVERED = frozenset(
         "digest",
         "container_name",
         "pin",
+        "place",
         "secrets",
         "source",
         "health",

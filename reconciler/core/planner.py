@@ -8,6 +8,8 @@ Rule 4  An app whose dependency is not ready waits; rings hold only themselves.
 Rule 5  Gates guard what is new, never what stops or goes.
 Rule 6  Digests decide replacing; the process decides running.
 Rule 7  At rest nothing acts.
+
+What the rules say of processes is completed by `isolation`: who may reach whom.
 """
 
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ from dataclasses import replace
 from reconciler.core import backoff, graph
 from reconciler.core.comparison import Comparison, compare
 from reconciler.core.decide import Circumstances, Decision, decide
+from reconciler.core.isolation import Surroundings, unprotected, with_isolation
 from reconciler.core.removal import decide_removals
 from reconciler.core.situation import Situation, by_app
 from reconciler.model.change import Action, Change, Plan, Reason, StartContainer
@@ -35,7 +38,12 @@ def plan(situation: Situation) -> Plan:
     decisions |= {
         app: Decision(change) for app, change in decide_removals(situation, containers).items()
     }
-    decisions |= _decide_desired(situation, comparisons, containers)
+    around = Surroundings(situation)
+    decisions = {app: _shut_in(app, decision, around) for app, decision in decisions.items()}
+    decisions |= {
+        app: replace(decision, change=with_isolation(decision.change, comparisons[app], around))
+        for app, decision in _decide_desired(situation, comparisons, containers).items()
+    }
     decisions = {app: _patient(situation, d) for app, d in decisions.items()}
     moments = [d.look_again_at for d in decisions.values() if d.look_again_at]
     return Plan(
@@ -86,6 +94,12 @@ def _decide_desired(
         )
         decisions[app] = decide(comparison, circumstances)
     return decisions
+
+
+def _shut_in(app: str, decision: Decision, around: Surroundings) -> Decision:
+    """What is held runs on, and runs on with rules."""
+    change = None if decision.change.acts else unprotected(app, around)
+    return replace(decision, change=change) if change else decision
 
 
 def _dependencies(
@@ -140,6 +154,8 @@ def _not_yet(change: Change, attempts: Attempts) -> tuple[Reason, str]:
 def still_wanted(change: Change, desired: Desired) -> bool:
     """Whether a change under way leads to where desired is now; a broken file stops nothing."""
     spec = desired.apps.get(change.app)
+    if change.action is Action.ISOLATE and spec is None:
+        return True
     if change.action is Action.REMOVE:
         return spec is None and change.app not in desired.broken
     if spec is None:

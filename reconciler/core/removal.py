@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from reconciler.core import graph, steps
 from reconciler.core.situation import Situation
-from reconciler.model.change import Action, Change, Reason
+from reconciler.model.change import Action, Change, ForgetIsolation, Reason
 from reconciler.model.observed import ObservedContainer
 
 Containers = Mapping[str, tuple[ObservedContainer, ...]]
@@ -92,6 +92,8 @@ def _remove(
 ) -> Change:
     networks = sorted(n.name for n in situation.observed.networks if n.app == app)
     work = steps.remove(containers, networks)
+    if any(rules.app == app for rules in situation.observed.isolation):
+        work = (*work, ForgetIsolation(app))
     return Change(app, Action.REMOVE, Reason.NOT_DESIRED, "nobody asks for it", steps=work)
 
 

@@ -99,5 +99,6 @@ def reached(
         asked = dependency.app_id or ""
         if dependency.ports and (asked in dependencies or not dependency.optional):
             by = dependencies[asked].app if asked in dependencies else asked
-            found.append(Connection(by, tuple(sorted(dependency.ports))))
+            asked_as = asked if asked != by else ""
+            found.append(Connection(by, tuple(sorted(dependency.ports)), asked_as))
     return tuple(sorted(found, key=lambda c: (c.app, c.ports)))

@@ -114,6 +114,7 @@ def _app_spec(
             network=network.name if network else manifest.network_name,
             requires=needed,
             source=origin.file,
+            place=len(containers) + 1,
         )
         containers.append(_named(spec, platform))
     app = AppSpec(

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from reconciler.model.container import ContainerSpec
 from reconciler.model.desired import NetworkSpec, VolumeSpec
+from reconciler.model.isolation import IsolationSpec, Names
 from reconciler.model.secret import SecretSpec
 
 
@@ -18,6 +19,7 @@ class Action(StrEnum):
 
     INSTALL = "install"
     UPDATE = "update"
+    ISOLATE = "isolate"
     START = "start"
     RESTART = "restart"
     STOP = "stop"
@@ -38,6 +40,9 @@ class Reason(StrEnum):
     PROCESS_LOST = "ProcessLost"
     UNHEALTHY = "Unhealthy"
     NETWORK_MISSING = "NetworkMissing"
+    NETWORK_SEALED = "NetworkSealed"
+    ISOLATION_DIFFERS = "IsolationDiffers"
+    NOT_ENFORCEABLE = "NotEnforceable"
     SUSPENDED = "Suspended"
     NOT_DESIRED = "NotDesired"
     IN_SYNC = "InSync"
@@ -110,9 +115,10 @@ class WriteFiles:
 
 @dataclass(frozen=True, slots=True)
 class StartContainer:
-    """Have it running. `ref` is an id or a container name."""
+    """Have it running, with the names of apps it may reach. `ref` is an id or a container name."""
 
     ref: str
+    names: Names = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,28 @@ class RemoveContainer:
     """Have it gone, stopped or not. Its volumes stay."""
 
     ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Isolate:
+    """Have exactly these rules for an app."""
+
+    isolation: IsolationSpec
+
+
+@dataclass(frozen=True, slots=True)
+class WriteNames:
+    """Have a running container know exactly these names of other apps."""
+
+    ref: str
+    names: Names
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetIsolation:
+    """Have no rules for an app that is gone."""
+
+    app: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +176,9 @@ Step = (
     | StopContainer
     | RemoveContainer
     | RemoveNetwork
+    | Isolate
+    | WriteNames
+    | ForgetIsolation
 )
 
 

@@ -202,6 +202,7 @@ class ContainerSpec:
     network: str | None = None  # the engine's name of the network; None: see policy
     network_policy: NetworkPolicy = NetworkPolicy.ISOLATED
     aliases: tuple[str, ...] = ()
+    place: int = 0  # of its address, from the end of its network; not part of the digest
     ports: tuple[PortSpec, ...] = ()
     mounts: tuple[MountSpec, ...] = ()
     devices: tuple[DeviceSpec, ...] = ()

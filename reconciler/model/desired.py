@@ -11,11 +11,16 @@ from reconciler.model.secret import SecretSpec
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """An app's own bridge network. `interface` has at most 15 characters."""
+    """
+    An app's own bridge network. `interface` has at most 15 characters.
+
+    It is `sealed`, shut by the engine itself, where no rules of ours can shut it.
+    """
 
     name: str
     app: str
     interface: str
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,11 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Ports of another app that are to be reached."""
+    """Ports of another app that are to be reached; `asked` is another name of it, if one was used."""
 
     app: str
     ports: tuple[int, ...]
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

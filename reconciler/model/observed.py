@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.model.isolation import IsolationSpec, Names
+
 
 class ContainerState(StrEnum):
     """
@@ -32,7 +34,9 @@ class ObservedContainer:
     from, `image_digest` what that was taken to mean (empty: not known). `exit_code` and
     `finished_at` are of the last run; `started_at` is None when it never ran. `process_start` says
     when the process that runs now began, in seconds since the machine's: finer than what engines
-    tell, and only to tell what came first; 0 where it is not known.
+    tell, and only to tell what came first; 0 where it is not known. `address` is that of a running
+    container in its app's network; `names` are those of other apps that it was given, None where
+    nobody looked.
     """
 
     ref: str
@@ -51,6 +55,8 @@ class ObservedContainer:
     finished_at: datetime | None = None
     process_start: float = 0.0
     networks: tuple[str, ...] = ()
+    address: str = ""
+    names: Names | None = None
     requires: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     source: str = ""
@@ -59,25 +65,39 @@ class ObservedContainer:
 
 @dataclass(frozen=True, slots=True)
 class ObservedNetwork:
-    """One network of ours."""
+    """
+    One network of ours.
+
+    A `sealed` one is shut by the engine itself to all other sealed ones, and no rule opens it.
+    """
 
     name: str
     app: str
+    interface: str = ""
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The world at one moment, ours only, sorted by app and container name."""
+    """
+    The world at one moment, ours only, sorted by app and container name.
+
+    `isolation` are the rules in force, by app; `unenforceable` says why there can be none.
+    """
 
     containers: tuple[ObservedContainer, ...] = ()
     networks: tuple[ObservedNetwork, ...] = ()
+    isolation: tuple[IsolationSpec, ...] = ()
+    unenforceable: str = ""
 
     def of(self, app: str) -> tuple[ObservedContainer, ...]:
         """Return the containers of one app."""
         return tuple(c for c in self.containers if c.app == app)
 
     def apps(self) -> frozenset[str]:
-        """Return the ids of all apps that left a container or a network."""
+        """Return the ids of all apps that left a container, a network, or rules."""
         return frozenset(
-            {c.app for c in self.containers} | {n.app for n in self.networks},
+            {c.app for c in self.containers}
+            | {n.app for n in self.networks}
+            | {i.app for i in self.isolation},
         )

@@ -7,6 +7,8 @@ from reconciler.model.change import (
     EnsureNetwork,
     EnsureSecret,
     EnsureVolume,
+    ForgetIsolation,
+    Isolate,
     PrepareImage,
     RemoveContainer,
     RemoveNetwork,
@@ -14,6 +16,7 @@ from reconciler.model.change import (
     Step,
     StopContainer,
     WriteFiles,
+    WriteNames,
 )
 
 _SHOWN = 19  # of a digest: `sha256:` and twelve digits
@@ -37,7 +40,7 @@ def describe(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one match ove
         case WriteFiles(ref, container):
             number = len(container.files) + len(container.shares)
             return f"writing {number} files for {_short(ref)}"
-        case StartContainer(ref):
+        case StartContainer(ref, _):
             return f"starting {_short(ref)}"
         case StopContainer(ref):
             return f"stopping {_short(ref)}"
@@ -45,6 +48,14 @@ def describe(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one match ove
             return f"removing {_short(ref)}"
         case RemoveNetwork(name):
             return f"removing network {name}"
+        case Isolate(isolation):
+            reached = ", ".join(f"{p.app}:{p.port}" for p in isolation.passages)
+            return f"isolating {isolation.app}" + (f" but for {reached}" if reached else "")
+        case WriteNames(ref, names):
+            told = ", ".join(name for name, _ in names) or "no other apps"
+            return f"telling {_short(ref)} of {told}"
+        case ForgetIsolation(app):
+            return f"removing the rules of {app}"
         case _:
             assert_never(step)
 

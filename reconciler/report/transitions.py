@@ -16,6 +16,7 @@ from reconciler.report.event import Event, EventKind, Level
 _PAST = {
     Action.INSTALL: "installed",
     Action.UPDATE: "updated",
+    Action.ISOLATE: "isolated",
     Action.START: "started",
     Action.RESTART: "restarted",
     Action.STOP: "stopped",

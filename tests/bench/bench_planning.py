@@ -2,12 +2,14 @@
 
 import json
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from measuring import median, tell, timed
 from simulation import IMAGE, ManualClock
 
 from reconciler.core.conditions import Reported, app_statuses
+from reconciler.core.isolation import Surroundings, isolation_of
 from reconciler.core.planner import compare_all, plan
 from reconciler.core.resolve import Platform, resolve
 from reconciler.core.situation import Situation
@@ -48,7 +50,11 @@ def running(desired):
         for c in spec.containers
     )
     networks = tuple(ObservedNetwork(s.network.name, s.id) for s in desired.apps.values())
-    return Observed(containers, networks)
+    rules = tuple(
+        isolation_of(spec, Surroundings(Situation(desired, Observed(), datetime.now(UTC))))
+        for spec in desired.apps.values()
+    )
+    return Observed(containers, networks, rules)
 
 
 def measure(count):

@@ -20,7 +20,7 @@ class Frozen:
         self._driver, self._seen = driver, driver.observe()
 
     def observe(self):
-        return Observed(self._seen.containers, self._seen.networks)
+        return self._seen
 
     def __getattr__(self, name):
         return getattr(self._driver, name)

@@ -204,6 +204,9 @@ class MemoryMachine(Machine):
         self.driver.create(spec)
         self.world.set_state(spec.container_name, ContainerState.BROKEN)
 
+    def flush_rules(self):
+        self.world.flush_rules()
+
     def remove_by_hand(self, spec):
         self.world.remove_by_hand(spec.container_name)
 
@@ -345,6 +348,10 @@ class PodmanMachine(Machine):
         self.driver.create(spec)
         podman("init", spec.container_name)
         self.lose(spec)
+
+    def flush_rules(self):
+        table = f"archipelago-{self.instance}"
+        subprocess.run(["nft", "delete", "table", "inet", table], check=True)
 
     def remove_by_hand(self, spec):
         podman("rm", "--force", "--time", "0", spec.container_name)

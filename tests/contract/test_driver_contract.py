@@ -21,6 +21,7 @@ from reconciler.model.container import (
     ShareSpec,
 )
 from reconciler.model.desired import NetworkSpec, VolumeSpec
+from reconciler.model.isolation import IsolationSpec, Passage
 from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
 from reconciler.model.pin import Pin
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
@@ -933,3 +934,100 @@ def test_a_file_of_an_app_that_runs_is_there_at_the_start(machine):
     machine.driver.write_files(spec.container_name, spec)
     machine.driver.start(spec.container_name)
     assert machine.state(spec) is RUNNING
+
+
+# --- isolation -------------------------------------------------------------------------------
+
+
+def rules(machine, *passages, app="notes"):
+    return IsolationSpec(app, f"i-{app}"[-15:], passages)
+
+
+def test_rules_are_told_replaced_and_forgotten_each_app_on_its_own(machine):
+    to_db = Passage("db", "i-db", 5432)
+    also = Passage("db", "i-db", 53, "udp")
+    machine.driver.isolate(rules(machine, to_db))
+    machine.driver.isolate(rules(machine, app="db"))
+    found = (rules(machine, app="db"), rules(machine, to_db))
+    assert machine.driver.observe().isolation == found
+    assert machine.driver.observe().unenforceable == ""
+    machine.driver.isolate(rules(machine, also, to_db))
+    assert machine.driver.observe().isolation == (found[0], rules(machine, also, to_db))
+    machine.driver.forget_isolation("db")
+    assert machine.driver.observe().isolation == (rules(machine, also, to_db),)
+    machine.driver.forget_isolation("db")
+    machine.driver.forget_isolation("notes")
+    assert machine.driver.observe() == Observed()
+
+
+def test_an_app_that_left_only_rules_is_still_known(machine):
+    machine.driver.isolate(rules(machine))
+    assert machine.driver.observe().apps() == {"notes"}
+
+
+def test_rules_of_another_instance_are_not_ours(machine):
+    other = machine.make_driver(f"{machine.instance}b")
+    other.isolate(rules(machine))
+    assert machine.driver.observe() == Observed()
+    machine.driver.forget_isolation("notes")
+    assert other.observe().isolation == (rules(machine),)
+    other.forget_isolation("notes")
+
+
+def test_rules_that_were_flushed_are_missed_and_come_back_together(machine):
+    machine.driver.isolate(rules(machine))
+    machine.driver.isolate(rules(machine, app="db"))
+    machine.flush_rules()
+    assert machine.driver.observe().isolation == ()
+    machine.driver.isolate(rules(machine))
+    assert rules(machine) in machine.driver.observe().isolation
+
+
+def test_flushing_rules_wakes(machine):
+    machine.driver.isolate(rules(machine))
+    wakes = Wakes()
+    subscription = machine.driver.subscribe(wakes)
+    assert machine.driver.observe().isolation
+    wakes.quiet()
+    machine.flush_rules()
+    assert wakes.came()
+    assert until(lambda: machine.driver.observe().isolation == ())
+    subscription.close()
+
+
+def test_a_sealed_network_is_told_and_stays_sealed(machine):
+    machine.driver.ensure_network(replace(machine.network, sealed=True))
+    machine.driver.ensure_network(machine.network)
+    (network,) = machine.driver.observe().networks
+    assert network == ObservedNetwork(
+        machine.network.name, machine.app, machine.network.interface, sealed=True
+    )
+
+
+def test_a_container_keeps_its_address(machine):
+    spec = networked(machine, machine.spec, **ISOLATED, place=1)
+    first = machine.running(spec).address
+    assert first
+    machine.driver.stop(spec.container_name, 0)
+    assert machine.see(spec).address == ""
+    machine.driver.start(spec.container_name)
+    assert machine.see(spec).address == first
+
+
+def test_names_are_known_from_the_start_and_changed_while_it_runs(machine):
+    machine.driver.isolate(rules(machine, Passage("db", "i-db", 5432)))
+    spec = networked(machine, machine.spec, **ISOLATED, place=1)
+    names = (("db", "10.9.8.7"), ("main.db", "10.9.8.7"))
+    machine.driver.create(spec)
+    machine.driver.start(spec.container_name, names)
+    assert machine.see(spec).names == names
+    machine.driver.write_names(spec.container_name, (("db", "10.9.8.8"),))
+    assert machine.see(spec).names == (("db", "10.9.8.8"),)
+    machine.driver.write_names(spec.container_name, ())
+    assert machine.see(spec).names == ()
+    machine.driver.stop(spec.container_name, 0)
+    machine.driver.write_names(spec.container_name, names)
+    machine.driver.start(spec.container_name)
+    assert machine.see(spec).names == ()
+    machine.driver.write_names(f"{machine.instance}-gone", names)
+    machine.driver.forget_isolation("notes")

@@ -96,8 +96,6 @@ def stand_in(app):
     """The manifest of the catalogue, with busybox for every program."""
     manifest = yaml.safe_load(source(app).read_text())["app"]
     needs = [n for n in manifest.get("dependencies", ()) if "storage" not in n]
-    for need in needs:
-        need.pop("ports", None)  # what no version gives yet
     manifest["dependencies"] = needs  # without the room for data, which no test has
     alone = manifest.get("container")
     containers = {"main": alone} if alone else manifest["containers"]

@@ -82,6 +82,7 @@ def test_shuffling_the_inputs_does_not_change_the_plan(given_, chance):
         observed=Observed(
             tuple(_shuffle(given_.observed.containers, chance)),
             tuple(_shuffle(given_.observed.networks, chance)),
+            tuple(_shuffle(given_.observed.isolation, chance)),
         ),
         now=given_.now,
         evidence=given_.evidence,

@@ -18,6 +18,7 @@ from reconciler.drivers.memory import MemoryDriver
 from reconciler.errors import DriverUnavailable
 from reconciler.model.change import Action
 from reconciler.model.health import HealthState
+from reconciler.model.isolation import IsolationSpec
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.pin import Pin, Told
 from reconciler.model.status import (
@@ -468,9 +469,9 @@ def test_what_cannot_be_installed_writes_nothing(box, why, arguments, words):
 
 
 def test_what_would_be_held_is_said_when_it_is_installed(box):
-    entry(box, "web", more="  connections: [{to: tor, ports: [9050]}]\n")
+    entry(box, "web", more="  network: {egress: none}\n")
     told = box.run("install", "web")
-    assert "web is held for now: this version cannot carry out connections." in told.stdout
+    assert "web is held for now: this version cannot carry out network.egress." in told.stdout
 
 
 def test_a_person_is_asked_until_the_answer_fits(box, monkeypatch):
@@ -520,6 +521,7 @@ def left_alone(box):
         network = situation.desired.apps["web"].network
         if network:
             box.engine.ensure_network(network)
+            box.engine.isolate(IsolationSpec("web", network.interface))
         box.engine.create(spec)
         box.engine.start(spec.container_name)
     (box.desired / "web.yml").unlink()

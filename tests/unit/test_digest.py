@@ -47,6 +47,7 @@ OTHER = {
     "network": ("other", True),
     "network_policy": (NetworkPolicy.HOST, True),
     "aliases": (("x",), True),
+    "place": (7, False),
     "ports": ((PortSpec(80, 80),), True),
     "mounts": ((MountSpec(MountKind.TMPFS, "", "/t"),), True),
     "devices": ((DeviceSpec("/dev/null", "/dev/null"),), True),

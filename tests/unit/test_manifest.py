@@ -266,8 +266,6 @@ def test_what_cannot_be_carried_out_is_named():
         "containers.db.image_signature",
         "containers.db.pull_policy",
         "hooks",
-        "connections",
-        "dependencies[1].ports",
     )
     assert app("  container: {image: a}\n  hooks: {post_install: []}").unsupported() == ()
 

@@ -104,6 +104,7 @@ CASES = [
                 "EnsureNetwork",
                 "EnsureVolume",
                 "CreateContainer main",
+                "Isolate web",
                 f"StartContainer {WEB.containers[0].container_name}",
             ]
         },
@@ -375,6 +376,7 @@ CASES = [
                 "EnsureVolume",
                 "CreateContainer main",
                 "CreateContainer db",
+                "Isolate pair",
                 f"StartContainer {PAIR.containers[1].container_name}",
             ]
         },
@@ -410,6 +412,7 @@ CASES = [
                 "EnsureVolume",
                 "CreateContainer main",
                 "CreateContainer db",
+                "Isolate chain",
                 f"StartContainer {CHAIN.containers[1].container_name}",
                 f"StartContainer {CHAIN.containers[0].container_name}",
             ]
@@ -571,6 +574,7 @@ CASES = [
                 "StopContainer id-web-main",
                 "RemoveContainer id-web-main",
                 "RemoveNetwork archipelago-web",
+                "ForgetIsolation web",
             ]
         },
     ),
@@ -578,7 +582,7 @@ CASES = [
         "a network that was left behind is removed",
         situation(desired(DB), observed(*running(DB), networks=("db", "web"))),
         [("db", "keep", "InSync"), ("web", "remove", "NotDesired")],
-        {"web": ["RemoveNetwork archipelago-web"]},
+        {"web": ["RemoveNetwork archipelago-web", "ForgetIsolation web"]},
     ),
     Case(
         "an app that a desired one requires is held, and the dependant is named",
@@ -728,6 +732,7 @@ CASES = [
                 "EnsureSecret",
                 "CreateContainer main",
                 f"WriteFiles {WITH_SECRET.containers[0].container_name}",
+                "Isolate web",
                 f"StartContainer {WITH_SECRET.containers[0].container_name}",
             ],
         },

@@ -486,7 +486,7 @@ def test_connections_name_the_app_that_stands_in():
     )
     found = resolved(holding(wanted), holding(document("core", provides=["bitcoin"])))
     assert found.apps["lnd"].connections == (
-        Connection("core", (8332, 8333)),
+        Connection("core", (8332, 8333), asked="bitcoin"),
         Connection("missing", (2,)),
         Connection("tor", (9050,)),
     )

@@ -12,6 +12,7 @@ from reconciler.model.container import ContainerSpec, HealthCheck, PullPolicy
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
 from reconciler.model.image_reference import parse_image_reference
+from reconciler.model.isolation import IsolationSpec, Names
 from reconciler.model.observed import (
     ContainerState,
     Observed,
@@ -45,7 +46,13 @@ class MemoryDriver:
         networks.sort(key=lambda n: (n.app, n.name))
         return Observed(
             tuple(containers),
-            tuple(ObservedNetwork(n.name, n.app) for n in networks),
+            tuple(ObservedNetwork(n.name, n.app, n.interface, n.sealed) for n in networks),
+            tuple(
+                self.world.rules[key]
+                for key in sorted(self.world.rules)
+                if key[0] == self.instance
+            ),
+            self.world.unenforceable,
         )
 
     def prepare_image(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
@@ -59,12 +66,16 @@ class MemoryDriver:
     def ensure_network(self, network: NetworkSpec) -> None:
         """Have the network."""
         with self._verb("ensure_network", network.name):
-            self._own(self.world.networks, "network", network.name, network.app)
+            new = Owned(
+                network.name, network.app, self.instance, network.interface, network.sealed
+            )
+            self._own(self.world.networks, "network", new)
 
     def ensure_volume(self, volume: VolumeSpec) -> None:
         """Have the volume."""
         with self._verb("ensure_volume", volume.name):
-            self._own(self.world.volumes, "volume", volume.name, volume.app)
+            new = Owned(volume.name, volume.app, self.instance)
+            self._own(self.world.volumes, "volume", new)
 
     def create(self, container: ContainerSpec) -> None:
         """Have the container, not started; replaces a half-made one."""
@@ -111,8 +122,8 @@ class MemoryDriver:
                 if file.overwrite or place not in self.world.files:
                     self.world.files[place] = self.world.secrets.reveal(file.content)
 
-    def start(self, ref: str) -> None:
-        """Have it running."""
+    def start(self, ref: str, names: Names = ()) -> None:
+        """Have it running, with these names known."""
         with self._verb("start", ref):
             box = self._mine(ref)
             if box is None:
@@ -124,6 +135,7 @@ class MemoryDriver:
                     box.state = ContainerState.RUNNING
                 case ContainerState.CREATED | ContainerState.EXITED:
                     self.world.set_going(box)
+                    box.names = names if box.state is ContainerState.RUNNING else ()
                 case ContainerState.BROKEN | ContainerState.LOST | ContainerState.ENDING:
                     raise DriverConflict(f"cannot start {box.name}: it is {box.state}")
 
@@ -150,6 +162,26 @@ class MemoryDriver:
             if any(b.spec and b.spec.network == name for b in self.world.boxes.values()):
                 raise DriverConflict(f"cannot remove network {name}: containers still use it")
             del self.world.networks[name]
+
+    def isolate(self, isolation: IsolationSpec) -> None:
+        """Have these rules for an app."""
+        with self._verb("isolate", isolation.app):
+            if self.world.unenforceable:
+                why = self.world.unenforceable
+                raise DriverRejected(f"cannot isolate apps from each other: {why}")
+            self.world.rules[self.instance, isolation.app] = isolation
+
+    def forget_isolation(self, app: str) -> None:
+        """Have no rules for an app."""
+        with self._verb("forget_isolation", app):
+            self.world.rules.pop((self.instance, app), None)
+
+    def write_names(self, ref: str, names: Names) -> None:
+        """Have a running container know exactly these names."""
+        with self._verb("write_names", ref):
+            box = self._mine(ref)
+            if box is not None and box.state is ContainerState.RUNNING:
+                box.names = names
 
     def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
         """Answer as was arranged; never raises."""
@@ -220,11 +252,11 @@ class MemoryDriver:
     def _mine(self, ref: str) -> Box | None:
         return next((b for b in self._ours() if ref in {b.ref, b.name}), None)
 
-    def _own(self, things: dict[str, Owned], kind: str, name: str, app: str) -> None:
-        present = things.setdefault(name, Owned(name, app, self.instance))
+    def _own(self, things: dict[str, Owned], kind: str, new: Owned) -> None:
+        present = things.setdefault(new.name, new)
         if present.instance != self.instance:
             raise DriverRejected(
-                f"cannot use {kind} {name}: one of that name is there and is not ours;"
+                f"cannot use {kind} {new.name}: one of that name is there and is not ours;"
                 " rename or remove it",
             )
 

@@ -1,9 +1,11 @@
 """What exists in a world of memory: containers, networks, volumes, and how a container behaves."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.model.container import ContainerSpec
+from reconciler.model.isolation import Names
 from reconciler.model.observed import ContainerState, ObservedContainer
 
 
@@ -31,6 +33,8 @@ class Owned:
     name: str
     app: str
     instance: str
+    interface: str = ""
+    sealed: bool = False
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class Box:
     ends: tuple[float, int] | None = None  # (monotonic moment, exit code)
     lines: list[str] = field(default_factory=list[str])
     secret_environment: dict[str, str] = field(default_factory=dict[str, str])
+    names: Names = ()
 
     @property
     def path(self) -> str:
@@ -71,8 +76,15 @@ class Box:
 
     def end(self, exit_code: int, now: datetime) -> None:
         """End the run."""
-        self.state, self.pid, self.ends = ContainerState.EXITED, 0, None
+        self.state, self.pid, self.ends, self.names = ContainerState.EXITED, 0, None, ()
         self.exit_code, self.finished_at = exit_code, now
+
+    def address(self, spec: ContainerSpec) -> str:
+        """Return the address that it keeps in its app's network."""
+        if not spec.network:
+            return ""
+        net = int(hashlib.sha256(spec.network.encode()).hexdigest()[:4], 16)
+        return f"10.{net >> 8}.{net & 255}.{255 - spec.place}"
 
     def observed(self, spec: ContainerSpec) -> ObservedContainer:
         """Return it as the reconciler sees it."""
@@ -94,6 +106,8 @@ class Box:
             finished_at=self.finished_at,
             process_start=self.process_start if self.pid else 0.0,
             networks=network,
+            address=self.address(spec) if self.state is ContainerState.RUNNING else "",
+            names=self.names if self.state is ContainerState.RUNNING and network else None,
             requires=spec.requires,
             secrets=spec.secrets,
             source=spec.source,

@@ -18,6 +18,7 @@ from reconciler.drivers.memory.things import Answer, Behaviour, Box, Owned
 from reconciler.drivers.memory.waking import Call, Moment, Waking
 from reconciler.errors import DriverRejected, DriverUnavailable
 from reconciler.model.image_reference import parse_image_reference
+from reconciler.model.isolation import IsolationSpec
 from reconciler.model.observed import ContainerState
 from reconciler.ports import Clock, Wake
 
@@ -31,6 +32,8 @@ class World:
         self.boxes: dict[str, Box] = {}  # by name
         self.networks: dict[str, Owned] = {}
         self.volumes: dict[str, Owned] = {}
+        self.rules: dict[tuple[str, str], IsolationSpec] = {}  # by instance and app
+        self.unenforceable = ""
         self.files: dict[tuple[str, str], str] = {}  # by volume and path
         self.unreadable: set[str] = set()  # volumes that cannot be measured
         self.secrets = MemorySecrets()
@@ -146,6 +149,11 @@ class World:
         """Remove a network as an operator would."""
         with self.changing():
             del self.networks[name]
+
+    def flush_rules(self) -> None:
+        """Remove all rules, as an operator would."""
+        with self.changing():
+            self.rules.clear()
 
     def write_by_hand(self, volume: str, path: str, text: str) -> None:
         """Write a file in a volume, as what runs in a container would."""

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import IPv4Network
 from urllib.parse import quote
 
 from reconciler.drivers.podman.client import Client, Json, Request
@@ -21,6 +23,7 @@ class Belongings:
         self._client = client
         self._instance = instance
         self._interfaces: dict[str, str] = {}
+        self._subnets: dict[str, IPv4Network] = {}
 
     def networks(self) -> list[ObservedNetwork]:
         """Return all networks of ours."""
@@ -36,17 +39,38 @@ class Belongings:
         for network in self._client.call(request).objects():
             app = self._app_of(network.get("labels"))
             if app:
-                found.append(ObservedNetwork(str(network["name"]), app))
-                self._interfaces[str(network["name"])] = str(network.get("network_interface", ""))
+                name, interface = str(network["name"]), str(network.get("network_interface", ""))
+                sealed = (network.get("options") or {}).get("isolate") == "true"
+                found.append(ObservedNetwork(name, app, interface, sealed))
+                self._note(network)
         return found
+
+    def address(self, network: str, place: int) -> str:
+        """Return the address that a container keeps, counted from the network's last one."""
+        subnet = self._subnets.get(network)
+        if subnet is None or place < 1 or place >= subnet.num_addresses // 2:
+            return ""
+        return str(subnet.broadcast_address - place)
+
+    def _note(self, network: Json) -> None:
+        name = str(network["name"])
+        self._interfaces[name] = str(network.get("network_interface", ""))
+        subnets = [str(s.get("subnet", "")) for s in network.get("subnets") or ()]
+        first = next((s for s in subnets if ":" not in s), "")
+        with suppress(ValueError):
+            self._subnets[name] = IPv4Network(first)
 
     def interface(self, network: str) -> str:
         """Return the name of a network's bridge, as far as it was seen."""
         return self._interfaces.get(network, "")
 
     def ensure_network(self, network: NetworkSpec) -> None:
-        """Have the bridge network: names resolve in it, and other networks are shut out."""
-        self._interfaces[network.name] = network.interface
+        """
+        Have the bridge network, in which names resolve.
+
+        A sealed one is shut to other sealed ones by netavark, and no rule of ours can open it:
+        the others are shut by our own.
+        """
         if self._is_there("network", network.name):
             return
         body = {
@@ -54,10 +78,11 @@ class Belongings:
             "driver": "bridge",
             "dns_enabled": True,
             "network_interface": network.interface,
-            "options": {"isolate": "true"},
+            "options": {"isolate": "true"} if network.sealed else {},
             "labels": self._labels(network.app),
         }
         self._make("network", network.name, "/networks/create", body)
+        self._is_there("network", network.name)
 
     def ensure_volume(self, volume: VolumeSpec) -> None:
         """Have the volume."""
@@ -105,6 +130,8 @@ class Belongings:
                 f"cannot use {kind} {name}: one of that name is there and is not ours;"
                 " rename or remove it",
             )
+        if kind == "network":
+            self._note(present)
         return True
 
     def _inspect(self, kind: str, name: str) -> Json | None:

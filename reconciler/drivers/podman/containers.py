@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
-from reconciler.drivers.podman import create_request, devices, filling, host, host_paths, temporary
+from reconciler.drivers.podman import (
+    attachment,
+    create_request,
+    devices,
+    filling,
+    host,
+    host_paths,
+    temporary,
+)
+from reconciler.drivers.podman.app_names import AppNames
+from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, Request
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.lookup import Lookup, exactly
@@ -26,6 +36,7 @@ from reconciler.errors import (
     DriverUnavailable,
 )
 from reconciler.model.container import ContainerSpec, NetworkPolicy
+from reconciler.model.isolation import Names
 from reconciler.model.observed import ContainerState
 from reconciler.ports import Secrets
 
@@ -42,11 +53,13 @@ _ABSENT = frozenset({404})
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What a new container is given of the machine: directories, others' files, secrets."""
+    """What a container is given of the machine: directories, files, secrets, addresses, names."""
 
     data_dir: Path
     shares: Shares
     secrets: Secrets
+    belongings: Belongings
+    names: AppNames
 
 
 class Containers:
@@ -78,6 +91,7 @@ class Containers:
         body = create_request.create_request(here, self._instance, host.base_ulimits())
         mounts = cast("list[object]", body["mounts"])
         body["mounts"] = [*mounts, *self._places.shares.mounts(container)]
+        attachment.keep_address(body, container, self._places.belongings)
         host_paths.prepare(container, self._places.data_dir)
         try:
             self._post_create(here, body)
@@ -88,7 +102,7 @@ class Containers:
             self._post_create(here, body)
         temporary.open_up(self._client, name, temporary.targets(body))
 
-    def start(self, ref: str) -> Listed:
+    def start(self, ref: str, names: Names = ()) -> Listed:
         """Have it running; returns what was started. One that cannot be started is removed."""
         listed = self._lookup.find(ref)
         if listed is None:
@@ -100,7 +114,7 @@ class Containers:
                 self._post("unpause", listed, "start_container")
             case ContainerState.CREATED | ContainerState.EXITED:
                 self._lookup.we_start(listed.ref)
-                self._post_start(listed)
+                self._post_start(listed, names)
             case ContainerState.ENDING:
                 raise DriverConflict(f"cannot start {listed.name}: it is just ending")
             case ContainerState.LOST | ContainerState.BROKEN:
@@ -211,9 +225,9 @@ class Containers:
                 return
         self._delete(listed.ref, listed.name)
 
-    def _post_start(self, listed: Listed) -> None:
+    def _post_start(self, listed: Listed, names: Names) -> None:
         try:
-            self._post("start", listed, "start_container", timeout=90.0)
+            attachment.with_any_address(self._client, listed, lambda: self._begin(listed, names))
         except DriverRejected as error:
             if _PORT_TAKEN.search(str(error)):
                 raise DriverRejected(_which_port(listed.name, str(error))) from error
@@ -223,6 +237,14 @@ class Containers:
             if _HALF_MADE.search(str(error)):
                 self._clear_away(listed, error)
             raise
+
+    def _begin(self, listed: Listed, names: Names) -> None:
+        """Podman writes its hosts file before the first instruction, and we between the two."""
+        if names:
+            if listed.word != "initialized":
+                self._post("init", listed, "init_container", timeout=90.0)
+            self._places.names.write(listed, names)
+        self._post("start", listed, "start_container", timeout=90.0)
 
     def _clear_away(self, listed: Listed, error: Exception | None = None) -> None:
         self._delete(listed.ref, listed.name)

@@ -2,26 +2,32 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.drivers.podman import host, logs, volume_size
+from reconciler.drivers.podman.addresses import Addresses
+from reconciler.drivers.podman.app_names import AppNames
 from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, ObserveCall
 from reconciler.drivers.podman.containers import Containers, Places
 from reconciler.drivers.podman.events import Events
 from reconciler.drivers.podman.files import Files
+from reconciler.drivers.podman.firewall import Firewall
 from reconciler.drivers.podman.images import Deadlines, Images, Registry
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.drivers.podman.lookup import Lookup
 from reconciler.drivers.podman.probe import Prober
 from reconciler.drivers.podman.process_watch import ProcessWatch
+from reconciler.drivers.podman.ruleset_watch import RulesetWatch
 from reconciler.drivers.podman.shares import Shares
 from reconciler.errors import DriverConflict
 from reconciler.model.container import ContainerSpec, HealthCheck
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
+from reconciler.model.isolation import IsolationSpec, Names
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
 from reconciler.ports import Secrets, Subscription, Wake
 
@@ -79,7 +85,10 @@ class PodmanDriver:
         self._images = Images(self._client, instance, settings.deadlines, settings.registry)
         self._lookup = Lookup(self._client, instance, self._liveness)
         shares = Shares(self._client, self._lookup, settings.shares_dir)
-        places = Places(settings.data_dir, shares, secrets)
+        self._names = AppNames(self._client)
+        self._addresses = Addresses()
+        self._firewall = Firewall(instance)
+        places = Places(settings.data_dir, shares, secrets, self._belongings, self._names)
         self._containers = Containers(self._client, self._lookup, instance, places, hooks.warn)
         self._files = Files(self._client, self._lookup, secrets, shares)
         self._prober = Prober(self._client, self._liveness)
@@ -88,7 +97,12 @@ class PodmanDriver:
 
     def observe(self) -> Observed:
         """Return all containers and networks of this instance, sorted."""
-        containers = [listed.container for listed in self._lookup.all()]
+        isolation, unenforceable = self._firewall.observe()
+        connected = {i.app for i in isolation if i.passages}
+        containers = [self._reached(listed, connected) for listed in self._lookup.all()]
+        known = frozenset(c.ref for c in containers)
+        self._addresses.forget(known)
+        self._names.forget(known)
         networks = self._belongings.networks()
         running = {c.ref: c.pid for c in containers if c.state is ContainerState.RUNNING}
         with self._lock:
@@ -98,7 +112,17 @@ class PodmanDriver:
         return Observed(
             tuple(sorted(containers, key=lambda c: (c.app, c.container_name))),
             tuple(sorted(networks, key=lambda n: (n.app, n.name))),
+            isolation,
+            unenforceable,
         )
+
+    def _reached(self, listed: Listed, connected: set[str]) -> ObservedContainer:
+        """Return the container with its address and, if it is connected, the names it has."""
+        container = listed.container
+        if container.state is not ContainerState.RUNNING or not container.networks:
+            return container
+        names = self._names.read(listed) if container.app in connected else None
+        return replace(container, address=self._addresses.of(container), names=names)
 
     def prepare_image(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
         """Have the image on the box, pulled or built."""
@@ -120,9 +144,9 @@ class PodmanDriver:
         """Have its files in its volumes."""
         self._files.write(ref, container)
 
-    def start(self, ref: str) -> None:
-        """Have it running."""
-        self._pin(self._containers.start(ref))
+    def start(self, ref: str, names: Names = ()) -> None:
+        """Have it running, with these names known."""
+        self._pin(self._containers.start(ref, names))
 
     def stop(self, ref: str, grace: float) -> None:
         """Have it not running."""
@@ -135,6 +159,20 @@ class PodmanDriver:
     def remove_network(self, name: str) -> None:
         """Have the network gone."""
         self._belongings.remove_network(name)
+
+    def isolate(self, isolation: IsolationSpec) -> None:
+        """Have these rules for an app."""
+        self._firewall.isolate(isolation)
+
+    def forget_isolation(self, app: str) -> None:
+        """Have no rules for an app."""
+        self._firewall.forget(app)
+
+    def write_names(self, ref: str, names: Names) -> None:
+        """Have a running container know exactly these names."""
+        listed = self._lookup.find(ref)
+        if listed is not None and listed.container.state is ContainerState.RUNNING:
+            self._names.write(listed, names)
 
     def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
         """Ask whether it is well; never raises."""
@@ -155,6 +193,8 @@ class PodmanDriver:
     def subscribe(self, wake: Wake) -> Subscription:
         """Wake on Podman's events, and at once when a process ends."""
         subscribed = _Subscribed(self._client, self._instance, self._liveness, wake, self._forget)
+        if subscribed.rules is not None:
+            self._firewall.tell_changes(subscribed.rules.changed)
         with self._lock:
             self._subscribed.append(subscribed)
         return subscribed
@@ -189,6 +229,9 @@ class _Subscribed:
         self._open = True
         self.processes = ProcessWatch(liveness, self._pass_on)
         self._events = Events(client, instance, self._pass_on)
+        self.rules: RulesetWatch | None = None
+        with suppress(OSError):
+            self.rules = RulesetWatch(self._pass_on)
 
     def close(self) -> None:
         """Stop; no wake-up comes after this returns."""
@@ -197,6 +240,8 @@ class _Subscribed:
             self._open = False
         self._events.close()
         self.processes.close()
+        if self.rules is not None:
+            self.rules.close()
 
     def _pass_on(self) -> None:
         with self._lock:

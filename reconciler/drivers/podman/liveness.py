@@ -42,6 +42,15 @@ def _state(pid: int) -> str:
     return rest.split()[0] if rest.split() else "X"
 
 
+def read_all(pid: int, name: str) -> str:
+    """Return the whole of a file about a process; empty where it cannot be read."""
+    try:
+        with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - asked a lot
+            return file.read()
+    except OSError:
+        return ""
+
+
 def _read(pid: int, name: str) -> str:
     """Return the beginning of a file about a process; by descriptor, since it is asked a lot."""
     try:

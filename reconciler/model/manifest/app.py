@@ -150,13 +150,10 @@ class AppManifest(Part):
         ]
         if self.hooks is not None and self.hooks.post_install:
             paths.append("hooks")
-        if self.connections:
-            paths.append("connections")
         if self.network.egress is not Egress.INTERNET:
             paths.append("network.egress")
         if self.update.strategy is not Strategy.REPLACE:
             paths.append("update.strategy")
-        paths += [f"dependencies[{i}].ports" for i, d in enumerate(self.dependencies) if d.ports]
         return tuple(paths)
 
     def warnings(self) -> tuple[tuple[str, str], ...]:

@@ -47,6 +47,7 @@ DRIFT: Final = (
     Reason.UNHEALTHY,
     Reason.INCOMPLETE,
     Reason.NETWORK_MISSING,
+    Reason.ISOLATION_DIFFERS,
 )
 CALLS: Final = (
     "build_image",

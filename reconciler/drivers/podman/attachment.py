@@ -1,0 +1,73 @@
+"""
+The address that a container keeps in its app's network, as long as nobody else has it.
+
+Others know a container by its address, so it should be the same after each start. Podman loses
+track of addresses when its service is killed; what cannot have its own starts with another.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import quote
+
+from reconciler.drivers.podman.belongings import Belongings
+from reconciler.drivers.podman.client import Client, Request
+from reconciler.drivers.podman.listing import Listed
+from reconciler.errors import DriverRejected
+from reconciler.model.container import ContainerSpec
+
+_TAKEN = re.compile(
+    r"requested ip address \S+ is already allocated|IP address already", re.IGNORECASE
+)
+
+
+def keep_address(
+    body: dict[str, object],
+    container: ContainerSpec,
+    belongings: Belongings,
+) -> None:
+    """Ask for the container's own address in the body of a create request."""
+    networks = cast("dict[str, dict[str, object]]", body.get("Networks", {}))
+    for network, options in networks.items():
+        address = belongings.address(network, container.place)
+        if address:
+            options["static_ips"] = [address]
+
+
+def with_any_address(client: Client, listed: Listed, begin: Callable[[], None]) -> None:
+    """Begin; if its address is taken, give it up and begin with any."""
+    try:
+        begin()
+    except DriverRejected as error:
+        if not _TAKEN.search(str(error)):
+            raise
+        for network in listed.container.networks:
+            _attach_anew(client, listed, network)
+        begin()
+
+
+def _attach_anew(client: Client, listed: Listed, network: str) -> None:
+    inspect = Request(
+        "inspect_container", f"inspect {listed.name}", "GET", f"/containers/{listed.ref}/json"
+    )
+    found: dict[str, Any] = client.call(inspect).object().get("NetworkSettings") or {}
+    settings: dict[str, Any] = (found.get("Networks") or {}).get(network) or {}
+    aliases = [alias for alias in settings.get("Aliases") or () if alias != listed.ref[:12]]
+    _post(client, listed, network, "disconnect", {"Container": listed.ref, "Force": True})
+    body = {"container": listed.ref, "aliases": aliases}
+    _post(client, listed, network, "connect", body)
+
+
+def _post(
+    client: Client, listed: Listed, network: str, verb: str, body: dict[str, object]
+) -> None:
+    client.call(
+        Request(
+            f"{verb}_network",
+            f"{verb} {listed.name} and network {network}",
+            "POST",
+            f"/networks/{quote(network, safe='')}/{verb}",
+            body=body,
+            timeout=30.0,
+        )
+    )
