@@ -37,6 +37,7 @@ def container(
     restart: Restart = Restart.ALWAYS,
     depends_on: tuple[tuple[str, StartCondition], ...] = (),
     requires: tuple[str, ...] = (),
+    **more,
 ) -> ContainerSpec:
     spec = ContainerSpec(
         app=app,
@@ -50,6 +51,7 @@ def container(
         requires=requires,
         network=f"archipelago-{app}",
         source=f"{app}.yml",
+        **more,
     )
     found = digest.container_digest(spec)
     return replace(

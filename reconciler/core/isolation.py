@@ -129,12 +129,14 @@ def names_of(spec: AppSpec, around: Surroundings) -> Names:
     found: dict[str, str] = {}
     for connection in spec.connections:
         target = around.spec(connection.app)
-        for container in target.containers if target else ():
+        if target is None:
+            continue
+        for container in target.containers:
             seen = around.running.get((connection.app, container.name))
             if seen is None:
                 continue
             found[f"{container.name}.{connection.app}"] = seen.address
-            if target and container.name == _serving(target, connection.ports):
+            if container.name == _serving(target, connection.ports):
                 names = [connection.app, *([connection.asked] if connection.asked else [])]
                 found |= dict.fromkeys(names, seen.address)
     return tuple(sorted(found.items()))

@@ -6,7 +6,6 @@ from measuring import box, median, tell, timed
 
 from reconciler import wiring
 from reconciler.config import load_settings
-from reconciler.model.observed import Observed
 
 ROUNDS = 60
 TARGET = 1.5

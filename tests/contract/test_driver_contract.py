@@ -276,7 +276,8 @@ def test_a_network_is_made_once_and_told_with_its_app(machine):
     for _ in range(2):
         machine.driver.ensure_network(machine.network)
     name = machine.network.name
-    assert machine.driver.observe().networks == (ObservedNetwork(name, machine.app),)
+    seen = ObservedNetwork(name, machine.app, machine.network.interface)
+    assert machine.driver.observe().networks == (seen,)
 
 
 def test_a_network_is_removed_and_absent_is_fine(machine):

@@ -1,0 +1,298 @@
+"""Who may reach whom: the rules, the names, and what is done about them."""
+
+from dataclasses import replace
+
+import pytest
+from builders import (
+    app,
+    container,
+    desired,
+    observed,
+    old,
+    problem,
+    running,
+    seen,
+    situation,
+    steps_of,
+    told,
+)
+
+from reconciler.core.isolation import Surroundings, isolation_of, names_of
+from reconciler.core.planner import plan, still_wanted
+from reconciler.model.change import Action, Change, EnsureNetwork, Reason, StartContainer
+from reconciler.model.container import HealthCheck, HealthKind, NetworkPolicy, PortSpec
+from reconciler.model.desired import Connection
+from reconciler.model.isolation import IsolationSpec, Passage
+from reconciler.model.observed import ContainerState, ObservedNetwork
+
+DB = app("db")
+WEB = app("web", requires=("db",), connections=(Connection("db", (5432,)),))
+TO_DB = Passage("db", "ar-db", 5432)
+ALONE = {a: IsolationSpec(a, f"ar-{a}") for a in ("db", "web", "tor")}
+CONNECTED = IsolationSpec("web", "ar-web", (TO_DB,))
+AT = "10.89.0.254"
+NAMES = (("db", AT), ("main.db", AT))
+
+
+def having(spec, **more):
+    """A running container with an address in its network."""
+    return replace(seen(spec), **({"address": AT} | more))
+
+
+def around(*specs, have=None):
+    return Surroundings(situation(desired(*specs), have or observed()))
+
+
+def both(*, rules=(ALONE["db"], CONNECTED), names=NAMES, **more):
+    web = having(WEB, address="10.89.1.254", names=names)
+    return situation(desired(DB, WEB), observed(having(DB), web, rules=rules, **more))
+
+
+# --- what the rules are --------------------------------------------------------------------------
+
+
+def test_an_app_reaches_the_declared_ports_of_the_declared_app():
+    assert isolation_of(WEB, around(DB, WEB)) == CONNECTED
+    assert isolation_of(DB, around(DB, WEB)) == ALONE["db"]
+
+
+def test_an_app_without_a_network_of_its_own_has_no_rules():
+    assert isolation_of(replace(WEB, network=None), around(DB)) is None
+    assert isolation_of(WEB, around(replace(DB, network=None), WEB)) == ALONE["web"]
+
+
+def test_an_app_that_is_not_there_is_not_reached():
+    assert isolation_of(WEB, around(WEB)) == ALONE["web"]
+
+
+def test_an_app_that_cannot_be_read_is_still_reached():
+    assert isolation_of(WEB, around(WEB, have=observed(seen("db")))) == CONNECTED
+
+
+@pytest.mark.parametrize(
+    ("protocols", "want"), [((), ["tcp"]), (("udp",), ["udp"]), (("tcp", "udp"), ["tcp", "udp"])]
+)
+def test_a_port_is_reached_by_the_protocol_that_it_is_published_with(protocols, want):
+    ports = (*(PortSpec(1, 5432, p) for p in protocols), PortSpec(2, 99, "udp"))
+    target = app("db", container("db", ports=ports))
+    rules = isolation_of(WEB, around(target, WEB))
+    assert [p.protocol for p in rules.passages] == want
+
+
+# --- what names stand for ------------------------------------------------------------------------
+
+
+def test_a_name_stands_for_the_container_with_the_port():
+    check = HealthCheck(HealthKind.TCP, port=7)
+    parts = (
+        container("many", "one"),
+        container("many", "api", ports=(PortSpec(1, 8999),)),
+        container("many", "web", health=check),
+    )
+    many = app("many", *parts)
+    have = observed(
+        *(replace(c, address=f"10.0.0.{i}") for i, c in enumerate(running(many), start=1))
+    )
+
+    def meant(ports, target=many):
+        asking = app("web", connections=(Connection("many", ports, asked="virtual"),))
+        found = dict(names_of(asking, around(target, asking, have=have)))
+        assert found["virtual"] == found["many"]
+        assert (found["one.many"], found["web.many"]) == ("10.0.0.1", "10.0.0.3")
+        return found["many"]
+
+    assert meant((8999,)) == "10.0.0.2"
+    assert meant((7, 8999)) == "10.0.0.3"
+    assert meant((1,)) == "10.0.0.1"
+    named = app("many", *parts[:2], container("many", "main"), parts[2])
+    have = observed(*have.containers, replace(seen(named), address="10.0.0.9"))
+    assert meant((1,), named) == "10.0.0.9"
+
+
+def test_what_does_not_run_or_is_not_known_has_no_address():
+    for state in (ContainerState.EXITED, ContainerState.RUNNING):
+        have = observed(seen(DB, state=state))
+        assert names_of(WEB, around(DB, WEB, have=have)) == ()
+    assert names_of(WEB, around(WEB, have=observed(having(DB)))) == ()
+
+
+# --- what is done --------------------------------------------------------------------------------
+
+
+def test_at_rest_nothing_is_done():
+    assert told(plan(both())) == [("db", "keep", "InSync"), ("web", "keep", "InSync")]
+
+
+def test_a_connection_that_was_added_opens_without_a_restart():
+    made = plan(both(rules=tuple(ALONE[a] for a in ("db", "web")), names=None))
+    assert told(made)[1] == ("web", "isolate", "IsolationDiffers")
+    assert steps_of(made, "web") == ["Isolate web", "WriteNames id-web-main"]
+    assert made.of("web").steps[1].names == NAMES
+    assert made.of("web").message == "its connections changed"
+
+
+def test_a_connection_that_was_taken_away_is_shut_and_its_names_forgotten():
+    alone = app("web", requires=("db",))
+    have = observed(having(DB), having(alone, names=NAMES), rules=(ALONE["db"], CONNECTED))
+    made = plan(situation(desired(DB, alone), have))
+    assert steps_of(made, "web") == ["Isolate web", "WriteNames id-web-main"]
+    assert made.of("web").steps[0].isolation == ALONE["web"]
+    assert made.of("web").steps[1].names == ()
+
+
+def test_rules_that_are_missing_come_back_whatever_else_is_held():
+    made = plan(both(rules=()))
+    assert [c.action for c in made.changes] == [Action.ISOLATE, Action.ISOLATE]
+    assert made.of("db").message == "its rules are missing"
+    held = app("web", unsupported=("hooks",))
+    have = observed(old(held), rules=())
+    assert steps_of(plan(situation(desired(held), have)), "web") == ["Isolate web"]
+
+
+def test_what_is_held_at_an_earlier_revision_keeps_the_rules_of_that():
+    held = replace(WEB, unsupported=("hooks",))
+    have = observed(having(DB), old(held), rules=(ALONE["db"], ALONE["web"]))
+    made = plan(situation(desired(DB, held), have))
+    assert told(made)[1] == ("web", "hold", "NotSupported")
+
+
+def test_an_address_that_changed_is_told_without_a_restart():
+    made = plan(both(names=(("db", "10.0.0.1"), ("main.db", "10.0.0.1"))))
+    assert steps_of(made, "web") == ["WriteNames id-web-main"]
+    assert made.of("web").message == "the address of a connected app changed"
+
+
+def test_what_is_down_for_a_moment_keeps_its_name():
+    exited = replace(seen(DB, state=ContainerState.EXITED), address="")
+    web = having(WEB, names=NAMES)
+    have = observed(exited, web, rules=(ALONE["db"], CONNECTED))
+    made = plan(situation(desired(DB, WEB), have))
+    assert told(made)[1] == ("web", "keep", "DependencyUnhealthy")
+
+
+def test_a_paused_container_is_told_nothing():
+    paused = having(WEB, state=ContainerState.PAUSED, names=None)
+    have = observed(having(DB), paused, rules=(ALONE["db"], CONNECTED))
+    made = plan(situation(desired(DB, WEB), have))
+    assert steps_of(made, "web") == ["StartContainer id-web-main"]
+
+
+def test_what_does_not_run_needs_no_rules():
+    spec = app("web", suspended=True)
+    have = observed(seen(spec, state=ContainerState.EXITED), rules=())
+    assert told(plan(situation(desired(spec), have))) == [("web", "hold", "Suspended")]
+
+
+def test_nothing_starts_before_its_rules_and_what_starts_knows_its_names():
+    made = plan(situation(desired(DB, WEB), observed(having(DB))))
+    steps = made.of("web").steps
+    words = [type(s).__name__ for s in steps]
+    assert words[-2:] == ["Isolate", "StartContainer"]
+    assert steps[-2].isolation == CONNECTED
+    assert steps[-1].names == NAMES
+
+
+def test_rules_that_are_in_force_are_not_loaded_again_for_a_start():
+    exited = seen(WEB, state=ContainerState.EXITED)
+    have = observed(having(DB), exited, rules=(ALONE["db"], CONNECTED))
+    assert steps_of(plan(situation(desired(DB, WEB), have)), "web") == [
+        "StartContainer id-web-main"
+    ]
+
+
+def test_an_app_of_which_nothing_is_known_is_shut_in():
+    broken = {"web": problem(app="web")}
+    have = observed(seen("web"), rules=())
+    made = plan(situation(desired(broken=broken), have))
+    assert told(made) == [("web", "isolate", "IsolationDiffers")]
+    assert made.of("web").steps[0].isolation == ALONE["web"]
+
+
+@pytest.mark.parametrize(
+    "have",
+    [
+        observed(seen("web")),
+        observed(seen("web"), networks=(), rules=()),
+        observed(seen("web", state=ContainerState.EXITED), rules=()),
+        observed(seen("web"), rules=(), unenforceable="no nft"),
+        replace(observed(seen("web"), rules=()), networks=(ObservedNetwork("n", "web"),)),
+    ],
+    ids=["has rules", "has no network", "does not run", "cannot be", "has no bridge"],
+)
+def test_and_otherwise_it_is_left_alone(have):
+    made = plan(situation(desired(broken={"web": problem(app="web")}), have))
+    assert told(made) == [("web", "hold", "ManifestInvalid")]
+
+
+def test_an_app_that_left_only_rules_is_removed():
+    made = plan(situation(desired(DB), observed(having(DB), rules=(ALONE["db"], CONNECTED))))
+    assert steps_of(made, "web") == ["ForgetIsolation web"]
+
+
+def test_a_change_of_rules_is_wanted_even_without_a_spec():
+    change = Change("web", Action.ISOLATE, Reason.ISOLATION_DIFFERS)
+    assert still_wanted(change, desired(broken={"web": problem()}))
+    assert still_wanted(change, desired())
+    assert not still_wanted(replace(change, digest="1-0"), desired(WEB))
+
+
+# --- where it cannot be --------------------------------------------------------------------------
+
+
+def test_without_rules_networks_are_sealed_and_nobody_is_connected():
+    none = observed(having(DB), unenforceable="firewall rules need root", rules=())
+    made = plan(situation(desired(DB, WEB), none))
+    assert told(made) == [("db", "keep", "InSync"), ("web", "hold", "NotEnforceable")]
+    assert made.of("web").message == "cannot be connected to db: firewall rules need root"
+    alone = app("tor")
+    made = plan(situation(desired(alone), observed(unenforceable="x")))
+    networks = [s.network for s in made.of("tor").steps if isinstance(s, EnsureNetwork)]
+    assert [n.sealed for n in networks] == [True]
+    assert isinstance(made.of("tor").steps[-1], StartContainer)
+
+
+def test_with_rules_networks_are_open_to_them():
+    made = plan(situation(desired(DB), observed()))
+    networks = [s.network for s in made.of("db").steps if isinstance(s, EnsureNetwork)]
+    assert [n.sealed for n in networks] == [False]
+
+
+@pytest.mark.parametrize("which", ["web", "db"])
+def test_who_has_no_network_of_its_own_cannot_be_connected(which):
+    policy = container(which, network_policy=NetworkPolicy.HOST)
+    shared = replace(app(which, policy), network=None)
+    if which == "web":
+        apps = (DB, replace(shared, connections=WEB.connections, requires=WEB.requires))
+    else:
+        apps = (shared, WEB)
+    have = observed(replace(seen(apps[0]), address=AT))
+    made = plan(situation(desired(*apps), have))
+    assert told(made)[1] == ("web", "hold", "NotSupported")
+    assert made.of("web").message == (
+        f"cannot be connected to db: {which} has no network of its own (network_policy: host)"
+    )
+
+
+def sealed(*apps):
+    networks = tuple(ObservedNetwork(f"archipelago-{a}", a, f"ar-{a}", sealed=True) for a in apps)
+    open_ = tuple(
+        ObservedNetwork(f"archipelago-{a}", a, f"ar-{a}") for a in ("db", "web") if a not in apps
+    )
+    return replace(both().observed, networks=(*networks, *open_))
+
+
+def test_two_networks_that_no_rule_can_open_are_made_anew():
+    made = plan(situation(desired(DB, WEB), sealed("db", "web")))
+    assert told(made) == [("db", "keep", "InSync"), ("web", "update", "NetworkSealed")]
+    assert steps_of(made, "web") == [
+        "StopContainer id-web-main",
+        "RemoveContainer id-web-main",
+        "RemoveNetwork archipelago-web",
+    ]
+    assert "cannot be opened to db" in made.of("web").message
+
+
+@pytest.mark.parametrize("which", ["db", "web"])
+def test_one_of_them_is_no_hindrance(which):
+    made = plan(situation(desired(DB, WEB), sealed(which)))
+    assert told(made)[1] == ("web", "keep", "InSync")
