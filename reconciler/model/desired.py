@@ -48,7 +48,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Ports of another app that are to be reached; `asked` is another name of it, if one was used."""
+    """Ports of another app that are to be reached; `asked` is the name used, if not its id."""
 
     app: str
     ports: tuple[int, ...]

@@ -166,6 +166,8 @@ class Box:
             if ids:
                 force = ["-f", "-t", "0"] if kind == "container" else ["-f"]
                 self.podman(kind, gone, *force, *ids, check=False)
+        table = f"archipelago-{self.instance}"
+        subprocess.run(["nft", "delete", "table", "inet", table], check=False, capture_output=True)
         for process in Path("/proc").glob("[0-9]*/cmdline"):
             self._end_service(process)
 

@@ -171,7 +171,7 @@ CASES = [
                 {
                     "container_port": 53,
                     "host_port": 53,
-                    "host_ip": "0.0.0.0",
+                    "host_ip": "",
                     "protocol": "udp",
                 },
             ],

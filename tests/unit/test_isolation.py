@@ -19,11 +19,21 @@ from builders import (
 
 from reconciler.core.isolation import Surroundings, isolation_of, names_of
 from reconciler.core.planner import plan, still_wanted
-from reconciler.model.change import Action, Change, EnsureNetwork, Reason, StartContainer
+from reconciler.model.change import (
+    Action,
+    Change,
+    EnsureNetwork,
+    ForgetIsolation,
+    Isolate,
+    Reason,
+    StartContainer,
+    WriteNames,
+)
 from reconciler.model.container import HealthCheck, HealthKind, NetworkPolicy, PortSpec
 from reconciler.model.desired import Connection
 from reconciler.model.isolation import IsolationSpec, Passage
 from reconciler.model.observed import ContainerState, ObservedNetwork
+from reconciler.model.step_words import describe
 
 DB = app("db")
 WEB = app("web", requires=("db",), connections=(Connection("db", (5432,)),))
@@ -296,3 +306,17 @@ def test_two_networks_that_no_rule_can_open_are_made_anew():
 def test_one_of_them_is_no_hindrance(which):
     made = plan(situation(desired(DB, WEB), sealed(which)))
     assert told(made)[1] == ("web", "keep", "InSync")
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (Isolate(CONNECTED), "isolating web but for db:5432"),
+        (Isolate(ALONE["db"]), "isolating db"),
+        (WriteNames("web-main", NAMES), "telling web-main of db, main.db"),
+        (WriteNames("web-main", ()), "telling web-main of no other apps"),
+        (ForgetIsolation("web"), "removing the rules of web"),
+    ],
+)
+def test_the_steps_have_words(step, words):
+    assert describe(step) == words

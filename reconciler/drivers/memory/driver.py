@@ -135,7 +135,7 @@ class MemoryDriver:
                     box.state = ContainerState.RUNNING
                 case ContainerState.CREATED | ContainerState.EXITED:
                     self.world.set_going(box)
-                    box.names = names if box.state is ContainerState.RUNNING else ()
+                    box.names = names if box.pid else ()
                 case ContainerState.BROKEN | ContainerState.LOST | ContainerState.ENDING:
                     raise DriverConflict(f"cannot start {box.name}: it is {box.state}")
 

@@ -7,11 +7,11 @@ track of addresses when its service is killed; what cannot have its own starts w
 
 import re
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 from urllib.parse import quote
 
 from reconciler.drivers.podman.belongings import Belongings
-from reconciler.drivers.podman.client import Client, Request
+from reconciler.drivers.podman.client import Client, Json, Request
 from reconciler.drivers.podman.listing import Listed
 from reconciler.errors import DriverRejected
 from reconciler.model.container import ContainerSpec
@@ -50,11 +50,12 @@ def _attach_anew(client: Client, listed: Listed, network: str) -> None:
     inspect = Request(
         "inspect_container", f"inspect {listed.name}", "GET", f"/containers/{listed.ref}/json"
     )
-    found: dict[str, Any] = client.call(inspect).object().get("NetworkSettings") or {}
-    settings: dict[str, Any] = (found.get("Networks") or {}).get(network) or {}
-    aliases = [alias for alias in settings.get("Aliases") or () if alias != listed.ref[:12]]
+    found: Json = client.call(inspect).object().get("NetworkSettings") or {}
+    networks: dict[str, Json] = found.get("Networks") or {}
+    known: list[str] = networks.get(network, {}).get("Aliases") or []
+    aliases = [alias for alias in known if alias != listed.ref[:12]]
     _post(client, listed, network, "disconnect", {"Container": listed.ref, "Force": True})
-    body = {"container": listed.ref, "aliases": aliases}
+    body: dict[str, object] = {"container": listed.ref, "aliases": aliases}
     _post(client, listed, network, "connect", body)
 
 

@@ -40,7 +40,8 @@ class Belongings:
             app = self._app_of(network.get("labels"))
             if app:
                 name, interface = str(network["name"]), str(network.get("network_interface", ""))
-                sealed = (network.get("options") or {}).get("isolate") == "true"
+                options: Json = network.get("options") or {}
+                sealed = options.get("isolate") == "true"
                 found.append(ObservedNetwork(name, app, interface, sealed))
                 self._note(network)
         return found

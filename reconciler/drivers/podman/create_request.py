@@ -26,6 +26,7 @@ Body = dict[str, object]
 CPU_PERIOD = 100_000  # microseconds
 LEAST_CPU_QUOTA = 1_000  # the kernel takes no less
 _WITHOUT_LIMIT = 2**64 - 1
+_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - what the manifest says
 LOG_BYTES = 10 * 1024 * 1024
 # Where programs write even if their root is read-only; --read-only-tmpfs is not in the API.
 WRITABLE = ("/tmp", "/run", "/var/tmp")  # noqa: S108 - inside the container
@@ -148,10 +149,11 @@ def _ulimit(ulimit: UlimitSpec) -> Body:
 
 
 def _port(port: PortSpec) -> Body:
+    """Netavark takes 0.0.0.0 for an address that packets are sent to: all of them are none."""
     return {
         "container_port": port.container,
         "host_port": port.host,
-        "host_ip": port.bind,
+        "host_ip": "" if port.bind in _ANY else port.bind,
         "protocol": port.protocol,
     }
 

@@ -53,7 +53,7 @@ class RulesetWatch:
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            select.select([self._socket, self._nudged], [], [])
+            select.select([self._socket.fileno(), self._nudged], [], [])
             if self._heard():
                 self._changed.set()
                 if not self._closed.is_set():

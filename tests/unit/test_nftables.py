@@ -1,0 +1,106 @@
+"""The table of rules as text, and read back from what nft prints."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reconciler.drivers.podman import nftables
+from reconciler.drivers.podman.addresses import address_in
+from reconciler.model.isolation import IsolationSpec, Passage
+
+WEB = IsolationSpec("web", "ar1", (Passage("db", "ar2", 53, "udp"), Passage("db", "ar2", 5432)))
+DB = IsolationSpec("db", "ar2")
+GOLDEN = Path(__file__).parent.parent / "golden" / "firewall.nft"
+
+
+def test_the_table_is_written_as_it_always_was(request):
+    text = nftables.script("box", (WEB, DB))
+    if request.config.getoption("--update-golden"):
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
+
+
+def test_the_order_of_apps_means_nothing():
+    assert nftables.script("box", (DB, WEB)) == nftables.script("box", (WEB, DB))
+
+
+def test_without_apps_there_is_no_table():
+    text = nftables.script("box", ())
+    assert text.splitlines() == ["table inet archipelago-box", "delete table inet archipelago-box"]
+
+
+@pytest.fixture(scope="module")
+def listing():
+    """What nft 1.0.6 printed of that table, and what of it may be taken away."""
+    return json.loads((GOLDEN.parent / "firewall.json").read_text())
+
+
+def test_what_is_listed_is_what_was_written(listing):
+    assert nftables.isolations(json.dumps(listing)) == (DB, WEB)
+    assert nftables.rules(json.dumps(listing))
+
+
+@pytest.mark.parametrize("kind", ["chain", "rule", "set"])
+def test_a_table_that_lacks_anything_is_no_table_of_ours(listing, kind):
+    items = listing["nftables"]
+    for number, item in enumerate(items):
+        if kind in item:
+            less = {"nftables": items[:number] + items[number + 1 :]}
+            assert nftables.isolations(json.dumps(less)) is None
+
+
+@pytest.mark.parametrize("name", ["members", "inside"])
+def test_an_app_that_is_not_in_every_set_is_not_isolated(listing, name):
+    changed = json.loads(json.dumps(listing))
+    found = next(i["set"] for i in changed["nftables"] if i.get("set", {}).get("name") == name)
+    found["elem"].pop()
+    assert nftables.isolations(json.dumps(changed)) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"nftables": [{"set": {}}]}', "null"])
+def test_what_is_no_listing_is_no_table(text):
+    assert nftables.isolations(text) is None
+    assert nftables.rules(text) in {"", "[]"}
+
+
+def test_a_changed_rule_is_seen(listing):
+    changed = json.loads(json.dumps(listing))
+    rule = next(i["rule"] for i in changed["nftables"] if "rule" in i)
+    rule["expr"] = [{"accept": None}]
+    assert nftables.rules(json.dumps(changed)) != nftables.rules(json.dumps(listing))
+
+
+@pytest.mark.podman
+def test_nft_takes_it_and_prints_what_is_in_the_golden_file(listing):
+    try:
+        text = nftables.script("box", (WEB, DB))
+        subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
+        printed = subprocess.run(
+            ["nft", "-j", "list", "table", "inet", "archipelago-box"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert nftables.isolations(printed) == (DB, WEB)
+        assert nftables.rules(printed) == nftables.rules(json.dumps(listing))
+    finally:
+        subprocess.run(["nft", "-f", "-"], input=nftables.script("box", ()), text=True, check=True)
+
+
+def test_the_address_is_the_one_that_is_not_the_loopbacks():
+    table = """\
+Local:
+  +-- 0.0.0.0/1 2 0 2
+        +-- 10.89.0.0/24 2 0 2
+              |-- 10.89.0.253
+                 /32 host LOCAL
+              |-- 10.89.0.255
+                 /32 link BROADCAST
+        |-- 127.0.0.1
+           /32 host LOCAL
+"""
+    assert address_in(table) == "10.89.0.253"
+    assert address_in(table.partition("        +--")[0] + "        |-- 127.0.0.1\n") == ""
+    assert address_in("") == ""
