@@ -444,6 +444,57 @@ MUTANTS = (
         "if False:",
         ("unit/test_volume_size.py",),
     ),
+    # Who reaches whom
+    Mutant(
+        "a connection opens the other way as well",
+        "core/isolation.py",
+        "passages = {p for c in spec.connections for p in _passages(c, around)}",
+        "passages = {p for a in around.situation.desired.apps.values()"
+        " for c in a.connections for p in _passages(c, around)}",
+        ("unit/test_isolation.py",),
+    ),
+    Mutant(
+        "what is held runs on without rules",
+        "core/isolation.py",
+        "if not anything or (comparison.to_create() and rules is not None):",
+        "if not anything or comparison.to_create():",
+        ("unit/test_isolation.py",),
+    ),
+    Mutant(
+        "an app starts before its rules are in force",
+        "core/isolation.py",
+        "if around.in_force.get(spec.id) != wanted and Isolate(wanted) not in work:",
+        "if False:",
+        ("unit/test_isolation.py",),
+    ),
+    Mutant(
+        "where no rules can be had networks are left open",
+        "core/isolation.py",
+        "return EnsureNetwork(replace(step.network, sealed=True))",
+        "return step",
+        ("unit/test_isolation.py",),
+    ),
+    Mutant(
+        "where no rules can be had an app runs without its connection",
+        "core/isolation.py",
+        "if spec.connections and _starts(change):",
+        "if False:",
+        ("unit/test_isolation.py",),
+    ),
+    Mutant(
+        "the rules of an app that is gone stay",
+        "core/removal.py",
+        "if any(rules.app == app for rules in situation.observed.isolation):",
+        "if False:",
+        ("unit/test_isolation.py",),
+    ),
+    Mutant(
+        "a table that lacks a rule is taken for whole",
+        "drivers/podman/nftables.py",
+        'or len(_of(items, "rule")) != _RULES:',
+        "or False:",
+        ("unit/test_nftables.py",),
+    ),
 )
 
 

@@ -361,11 +361,12 @@ def _fetched(spec, url):
         return ""
 
 
-def test_the_apps_network_is_isolated_and_has_its_interface(machine):
-    machine.driver.ensure_network(machine.network)
+@pytest.mark.parametrize("sealed", [True, False])
+def test_the_apps_network_has_its_interface_and_is_open_to_rules_or_sealed(machine, sealed):
+    machine.driver.ensure_network(replace(machine.network, sealed=sealed))
     network = json.loads(podman("network", "inspect", machine.network.name))[0]
     assert network["dns_enabled"] is True
-    assert network["options"]["isolate"] == "true"
+    assert network.get("options", {}).get("isolate", "false") == str(sealed).lower()
     assert network["network_interface"] == machine.network.interface
 
 
