@@ -5,7 +5,7 @@ from dataclasses import dataclass
 Names = tuple[tuple[str, str], ...]  # sorted pairs of a name and the address that it stands for
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Passage:
     """One port of another app's network that may be reached; the answers flow back."""
 
@@ -13,6 +13,11 @@ class Passage:
     interface: str
     port: int
     protocol: str = "tcp"
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What passages are sorted by."""
+        return (self.app, self.port, self.protocol)
 
 
 @dataclass(frozen=True, slots=True)

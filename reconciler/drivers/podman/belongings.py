@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
-from ipaddress import IPv4Network
 from urllib.parse import quote
 
 from reconciler.drivers.podman.client import Client, Json, Request
@@ -23,7 +21,7 @@ class Belongings:
         self._client = client
         self._instance = instance
         self._interfaces: dict[str, str] = {}
-        self._subnets: dict[str, IPv4Network] = {}
+        self._subnets: dict[str, str] = {}
 
     def networks(self) -> list[ObservedNetwork]:
         """Return all networks of ours."""
@@ -48,18 +46,20 @@ class Belongings:
 
     def address(self, network: str, place: int) -> str:
         """Return the address that a container keeps, counted from the network's last one."""
-        subnet = self._subnets.get(network)
-        if subnet is None or place < 1 or place >= subnet.num_addresses // 2:
+        from ipaddress import IPv4Network  # here, since a look has no use for it
+
+        try:
+            subnet = IPv4Network(self._subnets.get(network, ""))
+        except ValueError:
             return ""
-        return str(subnet.broadcast_address - place)
+        fits = 0 < place < subnet.num_addresses // 2
+        return str(subnet.broadcast_address - place) if fits else ""
 
     def _note(self, network: Json) -> None:
         name = str(network["name"])
         self._interfaces[name] = str(network.get("network_interface", ""))
         subnets = [str(s.get("subnet", "")) for s in network.get("subnets") or ()]
-        first = next((s for s in subnets if ":" not in s), "")
-        with suppress(ValueError):
-            self._subnets[name] = IPv4Network(first)
+        self._subnets[name] = next((s for s in subnets if ":" not in s), "")
 
     def interface(self, network: str) -> str:
         """Return the name of a network's bridge, as far as it was seen."""

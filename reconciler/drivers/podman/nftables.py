@@ -84,7 +84,7 @@ def isolations(listing: str) -> tuple[IsolationSpec, ...] | None:
         return None
     if passages.keys() - apps.keys():
         return None
-    found = (IsolationSpec(app, i, tuple(sorted(passages.get(i, ())))) for i, app in apps.items())
+    found = (IsolationSpec(app, i, tuple(passages.get(i, ()))) for i, app in apps.items())
     return tuple(sorted(found, key=lambda i: i.app))
 
 
@@ -103,7 +103,7 @@ def _passages(elements: list[Any]) -> Mapping[str, list[Passage]]:
         source, target, protocol, port = _value(element)["concat"]
         passage = Passage(_comment(element), str(target), int(port), str(protocol))
         found.setdefault(str(source), []).append(passage)
-    return found
+    return {source: sorted(each, key=lambda p: p.key) for source, each in found.items()}
 
 
 def _of(items: list[Json], kind: str) -> list[Json]:
