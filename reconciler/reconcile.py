@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from reconciler.core import backoff, pins
+from reconciler.core import backoff, isolation, pins
 from reconciler.core.comparison import Comparison
 from reconciler.core.conditions import Reported, app_statuses
 from reconciler.core.planner import compare_all, plan, still_wanted
@@ -243,7 +243,7 @@ class Reconciler:
             apps=app_statuses(situation, reported, memory.status),
             last_pass=self._pass_status(began),
             problems=situation.desired.problems,
-            notices=self._parts.notices(),
+            notices=(*self._parts.notices(), *isolation.notices(situation)),
             lanes_busy=len(reported.running),
         )
 

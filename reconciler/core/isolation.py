@@ -95,6 +95,16 @@ def unprotected(app: str, around: Surroundings) -> Change | None:
     return Change(app, Action.ISOLATE, Reason.ISOLATION_DIFFERS, told, steps=(Isolate(rules),))
 
 
+def notices(situation: Situation) -> tuple[str, ...]:
+    """Say what is enforced where no rules can be had."""
+    why = situation.observed.unenforceable
+    if not why or not any(spec.network for spec in situation.desired.apps.values()):
+        return ()
+    return (
+        f"apps are kept apart by Podman's networks alone, and none is connected to another: {why}",
+    )
+
+
 def isolation_of(spec: AppSpec, around: Surroundings) -> IsolationSpec | None:
     """Return the rules that an app is to have; None where it has no network of its own."""
     if spec.network is None:

@@ -17,7 +17,7 @@ from builders import (
     told,
 )
 
-from reconciler.core.isolation import Surroundings, isolation_of, names_of
+from reconciler.core.isolation import Surroundings, isolation_of, names_of, notices
 from reconciler.core.planner import plan, still_wanted
 from reconciler.model.change import (
     Action,
@@ -259,6 +259,18 @@ def test_without_rules_networks_are_sealed_and_nobody_is_connected():
     networks = [s.network for s in made.of("tor").steps if isinstance(s, EnsureNetwork)]
     assert [n.sealed for n in networks] == [True]
     assert isinstance(made.of("tor").steps[-1], StartContainer)
+
+
+def test_what_is_enforced_is_said():
+    none = observed(unenforceable="firewall rules need root")
+    told_ = (
+        "apps are kept apart by Podman's networks alone, and none is connected to another:"
+        " firewall rules need root",
+    )
+    assert notices(situation(desired(DB), none)) == told_
+    assert notices(situation(desired(), none)) == ()
+    assert notices(situation(desired(replace(DB, network=None)), none)) == ()
+    assert notices(situation(desired(DB), observed())) == ()
 
 
 def test_with_rules_networks_are_open_to_them():
