@@ -110,7 +110,9 @@ def isolation_of(spec: AppSpec, around: Surroundings) -> IsolationSpec | None:
     if spec.network is None:
         return None
     passages = {p for c in spec.connections for p in _passages(c, around)}
-    return IsolationSpec(spec.id, spec.network.interface, tuple(sorted(passages, key=lambda p: p.key)))
+    return IsolationSpec(
+        spec.id, spec.network.interface, tuple(sorted(passages, key=lambda p: p.key))
+    )
 
 
 def _passages(connection: Connection, around: Surroundings) -> Iterator[Passage]:
