@@ -27,8 +27,10 @@ from reconciler.errors import (
     ReconcilerError,
 )
 from reconciler.model.change import (
+    AttachNetwork,
     Change,
     CreateContainer,
+    DetachNetwork,
     EnsureNetwork,
     EnsureSecret,
     EnsureVolume,
@@ -38,7 +40,9 @@ from reconciler.model.change import (
     PrepareImage,
     RemoveContainer,
     RemoveNetwork,
+    Repair,
     Result,
+    SetLimits,
     StartContainer,
     Step,
     StopContainer,
@@ -129,10 +133,25 @@ class Applier:
                 self.driver.remove(ref)
             case RemoveNetwork(name):
                 self.driver.remove_network(name)
+            case Isolate() | WriteNames() | ForgetIsolation():
+                self._put_right(step)
+            case AttachNetwork() | DetachNetwork() | SetLimits():
+                self._put_right(step)
+            case _:
+                assert_never(step)
+
+    def _put_right(self, step: Repair) -> None:
+        match step:
             case Isolate(isolation):
                 self.driver.isolate(isolation)
             case WriteNames(ref, names):
                 self.driver.write_names(ref, names)
+            case AttachNetwork(ref, container):
+                self.driver.attach(ref, container)
+            case DetachNetwork(ref, network):
+                self.driver.detach(ref, network)
+            case SetLimits(ref, container):
+                self.driver.set_limits(ref, container)
             case ForgetIsolation(app):
                 self.driver.forget_isolation(app)
             case _:

@@ -143,6 +143,18 @@ class Driver(Protocol):
         """Have a running container know exactly these names of other apps. Absent is fine."""
         ...
 
+    def attach(self, ref: str, container: ContainerSpec) -> None:
+        """Have a running container in its app's network, as when it was made. Absent is fine."""
+        ...
+
+    def detach(self, ref: str, network: str) -> None:
+        """Have a container not in a network, whosever it is. Absent is fine."""
+        ...
+
+    def set_limits(self, ref: str, container: ContainerSpec) -> None:
+        """Have the kernel enforce a running container's limits. Absent is fine."""
+        ...
+
     def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
         """
         Ask a running container whether it is well, within the check's timeout.

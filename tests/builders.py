@@ -106,6 +106,7 @@ def seen(
         state,
         started_at=NOW - timedelta(hours=1),
         process_start=100.0 if state is ContainerState.RUNNING else 0.0,
+        networks=(wanted.network,) if wanted.network else (),
         requires=wanted.requires,
         source=wanted.source,
     )

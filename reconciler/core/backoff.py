@@ -4,12 +4,13 @@ import hashlib
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from reconciler.model.change import Outcome, Result, StartContainer
+from reconciler.model.change import Action, Outcome, Result, StartContainer
 from reconciler.model.history import Attempts
 
 FIRST_SECONDS = 1.0
 CEILING_SECONDS = 300.0
 JITTER = 0.2
+REPAIRS_AT_ONCE = 3  # of what was changed by hand, before somebody seems to insist
 LOOPS_AFTER = 5  # starts or failures in a row that a person should hear of
 
 
@@ -32,6 +33,9 @@ def after(attempts: Attempts, outcome: Outcome) -> Attempts:
             message=outcome.message,
         )
     if outcome.result is Result.APPLIED:
+        if outcome.change.action is Action.ISOLATE:
+            # What does not last is done again, and less and less often.
+            return replace(attempts, repairs=attempts.repairs + 1, since=outcome.ended_at)
         started = any(isinstance(s, StartContainer) for s in outcome.change.steps)
         return replace(
             attempts,
@@ -50,14 +54,25 @@ def calmed(attempts: Attempts, now: datetime, window: timedelta) -> Attempts:
     return attempts
 
 
-def due_at(app: str, attempts: Attempts, *, starting: bool) -> datetime | None:
-    """Return when the app may be tried again, `starting` something or not; None means at once."""
+def due_at(
+    app: str,
+    attempts: Attempts,
+    *,
+    starting: bool,
+    repairing: bool = False,
+) -> datetime | None:
+    """
+    Return when the app may be tried again; None means at once.
+
+    `starting`: something would be started; `repairing`: what runs would be put right in place.
+    """
     if attempts.since is None:
         return None
     # A first start needs no excuse, and neither does the first repair of it.
     seconds = max(
         delay(app, attempts.failures),
         delay(app, attempts.starts - 1) if starting else 0.0,
+        delay(app, attempts.repairs - REPAIRS_AT_ONCE) if repairing else 0.0,
     )
     return attempts.since + timedelta(seconds=seconds) if seconds else None
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 from reconciler.core import backoff, graph
 from reconciler.core.comparison import Comparison, compare
 from reconciler.core.decide import Circumstances, Decision, decide
+from reconciler.core.drift import with_repairs
 from reconciler.core.isolation import Surroundings, unprotected, with_isolation
 from reconciler.core.removal import decide_removals
 from reconciler.core.situation import Situation, by_app
@@ -41,7 +42,7 @@ def plan(situation: Situation) -> Plan:
     around = Surroundings(situation)
     decisions = {app: _shut_in(app, decision, around) for app, decision in decisions.items()}
     decisions |= {
-        app: replace(decision, change=with_isolation(decision.change, comparisons[app], around))
+        app: _put_right(decision, comparisons[app], around)
         for app, decision in _decide_desired(situation, comparisons, containers).items()
     }
     decisions = {app: _patient(situation, d) for app, d in decisions.items()}
@@ -96,6 +97,11 @@ def _decide_desired(
     return decisions
 
 
+def _put_right(decision: Decision, comparison: Comparison, around: Surroundings) -> Decision:
+    change = with_isolation(decision.change, comparison, around)
+    return replace(decision, change=with_repairs(change, comparison))
+
+
 def _shut_in(app: str, decision: Decision, around: Surroundings) -> Decision:
     """What is held runs on, and runs on with rules."""
     change = None if decision.change.acts else unprotected(app, around)
@@ -134,7 +140,8 @@ def _patient(situation: Situation, decision: Decision) -> Decision:
     if attempts is None or attempts.digest != change.attempt or not change.acts:
         return decision
     starts = any(isinstance(s, StartContainer) for s in change.steps)
-    due = backoff.due_at(change.app, attempts, starting=starts)
+    repairs = change.action is Action.ISOLATE
+    due = backoff.due_at(change.app, attempts, starting=starts, repairing=repairs)
     if due is None or situation.now >= due:
         return decision
     reason, message = _not_yet(change, attempts)
@@ -147,7 +154,7 @@ def _not_yet(change: Change, attempts: Attempts) -> tuple[Reason, str]:
     if attempts.failures:
         often = attempts.failures >= backoff.LOOPS_AFTER
         return (Reason.FAILED if often else Reason.BACK_OFF), attempts.message
-    often = attempts.starts >= backoff.LOOPS_AFTER
+    often = attempts.starts >= backoff.LOOPS_AFTER and change.action is not Action.ISOLATE
     return (Reason.CRASH_LOOP if often else Reason.BACK_OFF), change.message
 
 

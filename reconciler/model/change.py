@@ -43,6 +43,7 @@ class Reason(StrEnum):
     NETWORK_SEALED = "NetworkSealed"
     ISOLATION_DIFFERS = "IsolationDiffers"
     NOT_ENFORCEABLE = "NotEnforceable"
+    DRIFTED = "Drifted"
     SUSPENDED = "Suspended"
     NOT_DESIRED = "NotDesired"
     IN_SYNC = "InSync"
@@ -159,12 +160,38 @@ class ForgetIsolation:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachNetwork:
+    """Have a running container in its app's network."""
+
+    ref: str
+    container: ContainerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class DetachNetwork:
+    """Have a running container not in a network."""
+
+    ref: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimits:
+    """Have the kernel enforce a running container's limits."""
+
+    ref: str
+    container: ContainerSpec
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveNetwork:
     """Have the app's own network gone."""
 
     name: str
 
 
+# What changes a container or a network in place, without a restart.
+Repair = Isolate | WriteNames | ForgetIsolation | AttachNetwork | DetachNetwork | SetLimits
 Step = (
     PrepareImage
     | EnsureNetwork
@@ -176,9 +203,7 @@ Step = (
     | StopContainer
     | RemoveContainer
     | RemoveNetwork
-    | Isolate
-    | WriteNames
-    | ForgetIsolation
+    | Repair
 )
 
 

@@ -10,11 +10,13 @@ class Attempts:
     Failures in a row for one digest of one app, and one set of images.
 
     `failures` counts changes that failed; `starts` counts starts since the app was last well for
-    its window; `since` is when the last of either happened.
+    its window, `repairs` what was put right in place since then; `since` is when the last of any
+    happened.
     """
 
     digest: str = ""
     failures: int = 0
     starts: int = 0
+    repairs: int = 0
     since: datetime | None = None
     message: str = ""

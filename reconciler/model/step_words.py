@@ -3,7 +3,9 @@
 from typing import assert_never
 
 from reconciler.model.change import (
+    AttachNetwork,
     CreateContainer,
+    DetachNetwork,
     EnsureNetwork,
     EnsureSecret,
     EnsureVolume,
@@ -12,6 +14,7 @@ from reconciler.model.change import (
     PrepareImage,
     RemoveContainer,
     RemoveNetwork,
+    SetLimits,
     StartContainer,
     Step,
     StopContainer,
@@ -54,6 +57,12 @@ def describe(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one match ove
         case WriteNames(ref, names):
             told = ", ".join(name for name, _ in names) or "no other apps"
             return f"telling {_short(ref)} of {told}"
+        case AttachNetwork(ref, container):
+            return f"connecting {_short(ref)} to network {container.network}"
+        case DetachNetwork(ref, network):
+            return f"disconnecting {_short(ref)} from network {network}"
+        case SetLimits(ref, _):
+            return f"setting the limits of {_short(ref)}"
         case ForgetIsolation(app):
             return f"removing the rules of {app}"
         case _:

@@ -207,6 +207,15 @@ class MemoryMachine(Machine):
     def flush_rules(self):
         self.world.flush_rules()
 
+    def connect_by_hand(self, spec, network):
+        self.world.attach_by_hand(spec.container_name, *sorted((spec.network, network)))
+
+    def disconnect_by_hand(self, spec, network):
+        self.world.attach_by_hand(spec.container_name)
+
+    def limit_by_hand(self, spec, limits):
+        self.world.limit_by_hand(spec.container_name, limits)
+
     def remove_by_hand(self, spec):
         self.world.remove_by_hand(spec.container_name)
 
@@ -348,6 +357,16 @@ class PodmanMachine(Machine):
         self.driver.create(spec)
         podman("init", spec.container_name)
         self.lose(spec)
+
+    def connect_by_hand(self, spec, network):
+        podman("network", "connect", network, spec.container_name)
+
+    def disconnect_by_hand(self, spec, network):
+        podman("network", "disconnect", network, spec.container_name)
+
+    def limit_by_hand(self, spec, limits):
+        given = ("--cpus", limits.cpu, "--memory", limits.memory)
+        podman("update", *map(str, given), "--memory-swap", "-1", spec.container_name)
 
     def flush_rules(self):
         table = f"archipelago-{self.instance}"

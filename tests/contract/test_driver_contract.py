@@ -18,6 +18,7 @@ from reconciler.model.container import (
     NetworkPolicy,
     PortSpec,
     PullPolicy,
+    Resources,
     ShareSpec,
 )
 from reconciler.model.desired import NetworkSpec, VolumeSpec
@@ -1032,3 +1033,44 @@ def test_names_are_known_from_the_start_and_changed_while_it_runs(machine):
     assert machine.see(spec).names == ()
     machine.driver.write_names(f"{machine.instance}-gone", names)
     machine.driver.forget_isolation("notes")
+
+
+# --- what others changed, put right in place ---------------------------------------------------
+
+
+def test_a_container_is_put_back_into_its_network_and_out_of_others(machine):
+    spec = networked(machine, machine.serving, **ISOLATED, place=1)
+    other = NetworkSpec(f"{machine.instance}-other", "other", f"o{machine.instance}"[-15:])
+    machine.driver.ensure_network(other)
+    before = machine.running(spec)
+    machine.connect_by_hand(spec, other.name)
+    assert machine.see(spec).networks == tuple(sorted((spec.network, other.name)))
+    for _ in range(2):
+        machine.driver.detach(before.ref, other.name)
+    assert machine.see(spec).networks == (spec.network,)
+    machine.disconnect_by_hand(spec, spec.network)
+    assert machine.see(spec).networks == ()
+    for _ in range(2):
+        machine.driver.attach(before.ref, spec)
+    after = machine.see(spec)
+    assert (after.networks, after.address) == ((spec.network,), before.address)
+    assert after.started_at == before.started_at
+    assert until(lambda: machine.probe(spec).ok)
+    machine.driver.detach(f"{machine.instance}-gone", other.name)
+    machine.driver.attach(f"{machine.instance}-gone", spec)
+
+
+def test_limits_are_those_of_the_kernel_and_are_set_in_place(machine):
+    limits = Resources(cpu=0.5, memory=64 << 20, pids=40)
+    spec = machine.spec(resources=limits)
+    before = machine.running(spec)
+    assert before.limits == limits
+    machine.limit_by_hand(spec, Resources(cpu=0.25, memory=48 << 20, pids=40))
+    driver = machine.make_driver(machine.instance)  # which remembers nothing
+    (seen,) = driver.observe().containers
+    assert seen.limits == Resources(cpu=0.25, memory=48 << 20, pids=40)
+    driver.set_limits(before.ref, spec)
+    (seen,) = driver.observe().containers
+    assert (seen.limits, seen.started_at) == (limits, before.started_at)
+    driver.set_limits(f"{machine.instance}-gone", spec)
+    assert machine.made(machine.spec("idle")).limits is None

@@ -233,3 +233,17 @@ def test_rules_go_with_their_apps(street):
     assert "other" in listed
     assert "thief" not in listed
     assert "shop" not in listed
+
+
+def test_a_container_that_was_connected_by_hand_is_put_right(street):
+    """No event of Podman's tells of it; the kernel does, since its rules change."""
+    box, before = street, started(street, "thief")
+    name = box.container("thief")["Names"][0]
+    own = f"{box.instance}-thief"
+    box.podman("network", "connect", f"{box.instance}-db", name)
+    box.wait(lambda s: box.container("thief")["Networks"] == [own], "out of the other network")
+    assert not reaches(box, "thief", address(box, "db"), 8080)
+    box.podman("network", "disconnect", own, name)
+    box.wait(lambda s: box.container("thief")["Networks"] == [own], "in its own network again")
+    assert reaches(box, "thief", "main", 8080)
+    assert started(box, "thief") == before

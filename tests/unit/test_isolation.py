@@ -21,11 +21,14 @@ from reconciler.core.isolation import Surroundings, isolation_of, names_of, noti
 from reconciler.core.planner import plan, still_wanted
 from reconciler.model.change import (
     Action,
+    AttachNetwork,
     Change,
+    DetachNetwork,
     EnsureNetwork,
     ForgetIsolation,
     Isolate,
     Reason,
+    SetLimits,
     StartContainer,
     WriteNames,
 )
@@ -263,10 +266,8 @@ def test_without_rules_networks_are_sealed_and_nobody_is_connected():
 
 def test_what_is_enforced_is_said():
     none = observed(unenforceable="firewall rules need root")
-    told_ = (
-        "apps are kept apart by Podman's networks alone, and none is connected to another:"
-        " firewall rules need root",
-    )
+    words = "apps are kept apart by Podman's networks alone, and none is connected to another"
+    told_ = (f"{words}: firewall rules need root",)
     assert notices(situation(desired(DB), none)) == told_
     assert notices(situation(desired(), none)) == ()
     assert notices(situation(desired(replace(DB, network=None)), none)) == ()
@@ -328,6 +329,12 @@ def test_one_of_them_is_no_hindrance(which):
         (WriteNames("web-main", NAMES), "telling web-main of db, main.db"),
         (WriteNames("web-main", ()), "telling web-main of no other apps"),
         (ForgetIsolation("web"), "removing the rules of web"),
+        (DetachNetwork("web-main", "podman"), "disconnecting web-main from network podman"),
+        (SetLimits("web-main", container("web")), "setting the limits of web-main"),
+        (
+            AttachNetwork("web-main", container("web")),
+            "connecting web-main to network archipelago-web",
+        ),
     ],
 )
 def test_the_steps_have_words(step, words):

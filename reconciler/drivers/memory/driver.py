@@ -183,6 +183,27 @@ class MemoryDriver:
             if box is not None and box.state is ContainerState.RUNNING:
                 box.names = names
 
+    def attach(self, ref: str, container: ContainerSpec) -> None:
+        """Have it in its app's network."""
+        with self._verb("attach", ref):
+            box = self._mine(ref)
+            if box is not None and box.networks is not None and container.network:
+                box.networks = tuple(sorted({*box.networks, container.network}))
+
+    def detach(self, ref: str, network: str) -> None:
+        """Have it not in a network."""
+        with self._verb("detach", ref):
+            box = self._mine(ref)
+            if box is not None and box.networks is not None:
+                box.networks = tuple(n for n in box.networks if n != network)
+
+    def set_limits(self, ref: str, container: ContainerSpec) -> None:
+        """Have its limits enforced."""
+        with self._verb("set_limits", ref):
+            box = self._mine(ref)
+            if box is not None:
+                box.limits = container.resources
+
     def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
         """Answer as was arranged; never raises."""
         self.world.let_time_pass()

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.model.container import ContainerSpec
+from reconciler.model.container import ContainerSpec, Resources
 from reconciler.model.isolation import Names
 from reconciler.model.observed import ContainerState, ObservedContainer
 
@@ -57,6 +57,8 @@ class Box:
     lines: list[str] = field(default_factory=list[str])
     secret_environment: dict[str, str] = field(default_factory=dict[str, str])
     names: Names = ()
+    networks: tuple[str, ...] | None = None  # None: those that it was made with
+    limits: Resources | None = None
 
     @property
     def path(self) -> str:
@@ -76,7 +78,8 @@ class Box:
 
     def end(self, exit_code: int, now: datetime) -> None:
         """End the run."""
-        self.state, self.pid, self.ends, self.names = ContainerState.EXITED, 0, None, ()
+        self.state, self.pid, self.ends = ContainerState.EXITED, 0, None
+        self.names, self.limits = (), None  # engines forget both
         self.exit_code, self.finished_at = exit_code, now
 
     def address(self, spec: ContainerSpec) -> str:
@@ -88,7 +91,9 @@ class Box:
 
     def observed(self, spec: ContainerSpec) -> ObservedContainer:
         """Return it as the reconciler sees it."""
-        network = (spec.network,) if spec.network else ()
+        made_with = (spec.network,) if spec.network else ()
+        network = made_with if self.networks is None else self.networks
+        running = self.state is ContainerState.RUNNING
         return ObservedContainer(
             ref=self.ref,
             container_name=self.name,
@@ -106,8 +111,9 @@ class Box:
             finished_at=self.finished_at,
             process_start=self.process_start if self.pid else 0.0,
             networks=network,
-            address=self.address(spec) if self.state is ContainerState.RUNNING else "",
-            names=self.names if self.state is ContainerState.RUNNING and network else None,
+            address=self.address(spec) if running and network else "",
+            names=self.names if running and network else None,
+            limits=(self.limits or spec.resources) if running else None,
             requires=spec.requires,
             secrets=spec.secrets,
             source=spec.source,

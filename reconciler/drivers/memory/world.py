@@ -17,6 +17,7 @@ from reconciler.drivers.memory.secrets import MemorySecrets
 from reconciler.drivers.memory.things import Answer, Behaviour, Box, Owned
 from reconciler.drivers.memory.waking import Call, Moment, Waking
 from reconciler.errors import DriverRejected, DriverUnavailable
+from reconciler.model.container import Resources
 from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.isolation import IsolationSpec
 from reconciler.model.observed import ContainerState
@@ -149,6 +150,16 @@ class World:
         """Remove a network as an operator would."""
         with self.changing():
             del self.networks[name]
+
+    def attach_by_hand(self, target: str, *networks: str) -> None:
+        """Put a container into exactly these networks, as an operator would."""
+        with self.changing():
+            self.box(target).networks = networks
+
+    def limit_by_hand(self, target: str, limits: Resources) -> None:
+        """Change what a running container may use, as an operator would."""
+        with self.changing():
+            self.box(target).limits = limits
 
     def flush_rules(self) -> None:
         """Remove all rules, as an operator would."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import cast
 from urllib.parse import quote
 
+from reconciler.drivers.podman import create_request
 from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, Json, Request
 from reconciler.drivers.podman.listing import Listed
@@ -44,6 +45,34 @@ def with_any_address(client: Client, listed: Listed, begin: Callable[[], None]) 
         for network in listed.container.networks:
             _attach_anew(client, listed, network)
         begin()
+
+
+def attach(client: Client, listed: Listed, container: ContainerSpec, address: str) -> None:
+    """Connect it to its app's network as when it was made; with any address, if that is taken."""
+    network = container.network or ""
+    body: dict[str, object] = {
+        "container": listed.ref,
+        "aliases": create_request.aliases(container),
+    }
+    try:
+        _post(
+            client, listed, network, "connect", body | {"static_ips": [address] if address else []}
+        )
+    except DriverRejected as error:
+        if "already connected" in str(error):
+            return
+        if not _TAKEN.search(str(error)):
+            raise
+        _post(client, listed, network, "connect", body)
+
+
+def detach(client: Client, listed: Listed, network: str) -> None:
+    """Disconnect it from a network."""
+    try:
+        _post(client, listed, network, "disconnect", {"Container": listed.ref, "Force": True})
+    except DriverRejected as error:
+        if "not connected" not in str(error) and "network not found" not in str(error):
+            raise
 
 
 def _attach_anew(client: Client, listed: Listed, network: str) -> None:

@@ -62,7 +62,7 @@ def create_request(
         "mounts": _mounts(container),
         "volumes": [_volume(m) for m in container.mounts if m.kind is MountKind.VOLUME],
     }
-    body |= _process(container) | _network(container) | _limits(container.resources)
+    body |= _process(container) | _network(container) | _limited(container)
     return body | _kernel(container, base_ulimits)
 
 
@@ -114,13 +114,17 @@ def _network(container: ContainerSpec) -> Body:
         return {"netns": {"nsmode": "host"}}
     if container.network_policy is NetworkPolicy.NONE or container.network is None:
         return {"netns": {"nsmode": "none"}}
-    names = (container.name, container.hostname, *container.aliases)
-    aliases = list(dict.fromkeys(name for name in names if name))
     return {
         "netns": {"nsmode": "bridge"},
-        "Networks": {container.network: {"aliases": aliases}},
+        "Networks": {container.network: {"aliases": aliases(container)}},
         "portmappings": [_port(port) for port in container.ports],
     }
+
+
+def aliases(container: ContainerSpec) -> list[str]:
+    """Return the names by which the others of its network find a container."""
+    names = (container.name, container.hostname, *container.aliases)
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def _kernel(container: ContainerSpec, base_ulimits: tuple[UlimitSpec, ...]) -> Body:
@@ -158,7 +162,13 @@ def _port(port: PortSpec) -> Body:
     }
 
 
-def _limits(resources: Resources) -> Body:
+def _limited(container: ContainerSpec) -> Body:
+    found = limits(container.resources)
+    return {"resource_limits": found} if found else {}
+
+
+def limits(resources: Resources) -> Body:
+    """Return limits in the engine's words; what has none is left out."""
     limits: Body = {}
     if resources.cpu is not None:
         quota = max(LEAST_CPU_QUOTA, round(resources.cpu * CPU_PERIOD))
@@ -173,7 +183,7 @@ def _limits(resources: Resources) -> Body:
         limits["memory"] = memory
     if resources.pids is not None:
         limits["pids"] = {"limit": resources.pids}
-    return {"resource_limits": limits} if limits else {}
+    return limits
 
 
 def _mounts(container: ContainerSpec) -> list[Body]:

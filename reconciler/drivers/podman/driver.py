@@ -6,17 +6,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.drivers.podman import host, logs, volume_size
+from reconciler.drivers.podman import attachment, create_request, host, logs, volume_size
 from reconciler.drivers.podman.addresses import Addresses
 from reconciler.drivers.podman.app_names import AppNames
 from reconciler.drivers.podman.belongings import Belongings
-from reconciler.drivers.podman.client import Client, ObserveCall
+from reconciler.drivers.podman.client import Client, ObserveCall, Request
 from reconciler.drivers.podman.containers import Containers, Places
 from reconciler.drivers.podman.events import Events
 from reconciler.drivers.podman.files import Files
 from reconciler.drivers.podman.firewall import Firewall
 from reconciler.drivers.podman.images import Deadlines, Images, Registry
 from reconciler.drivers.podman.listing import Listed
+from reconciler.drivers.podman.live_limits import LiveLimits
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.drivers.podman.lookup import Lookup
 from reconciler.drivers.podman.probe import Prober
@@ -87,6 +88,7 @@ class PodmanDriver:
         shares = Shares(self._client, self._lookup, settings.shares_dir)
         self._names = AppNames(self._client)
         self._addresses = Addresses()
+        self._limits = LiveLimits(rootful=self._liveness.rootful)
         self._firewall = Firewall(instance)
         places = Places(settings.data_dir, shares, secrets, self._belongings, self._names)
         self._containers = Containers(self._client, self._lookup, instance, places, hooks.warn)
@@ -103,6 +105,7 @@ class PodmanDriver:
         known = frozenset(c.ref for c in containers)
         self._addresses.forget(known)
         self._names.forget(known)
+        self._limits.forget(known)
         networks = self._belongings.networks()
         running = {c.ref: c.pid for c in containers if c.state is ContainerState.RUNNING}
         with self._lock:
@@ -117,9 +120,12 @@ class PodmanDriver:
         )
 
     def _reached(self, listed: Listed, connected: set[str]) -> ObservedContainer:
-        """Return the container with its address and, if it is connected, the names it has."""
+        """Return a running container with its limits, its address, and names where it has some."""
         container = listed.container
-        if container.state is not ContainerState.RUNNING or not container.networks:
+        if container.state is not ContainerState.RUNNING:
+            return container
+        container = replace(container, limits=self._limits.of(container))
+        if not container.networks:
             return container
         names = self._names.read(listed) if container.app in connected else None
         return replace(container, address=self._addresses.of(container), names=names)
@@ -173,6 +179,29 @@ class PodmanDriver:
         listed = self._lookup.find(ref)
         if listed is not None and listed.container.state is ContainerState.RUNNING:
             self._names.write(listed, names)
+
+    def attach(self, ref: str, container: ContainerSpec) -> None:
+        """Have it in its app's network."""
+        listed = self._lookup.find(ref)
+        if listed is not None and container.network is not None:
+            address = self._belongings.address(container.network, container.place)
+            attachment.attach(self._client, listed, container, address)
+
+    def detach(self, ref: str, network: str) -> None:
+        """Have it not in a network."""
+        listed = self._lookup.find(ref)
+        if listed is not None:
+            attachment.detach(self._client, listed, network)
+
+    def set_limits(self, ref: str, container: ContainerSpec) -> None:
+        """Have its limits enforced."""
+        listed = self._lookup.find(ref)
+        if listed is None:
+            return
+        self._limits.read_again(listed.ref)
+        body = create_request.limits(container.resources)
+        what, path = f"limit {listed.name}", f"/containers/{listed.ref}/update"
+        self._client.call(Request("update_container", what, "POST", path, body=body))
 
     def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
         """Ask whether it is well; never raises."""

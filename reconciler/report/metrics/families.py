@@ -48,6 +48,7 @@ DRIFT: Final = (
     Reason.INCOMPLETE,
     Reason.NETWORK_MISSING,
     Reason.ISOLATION_DIFFERS,
+    Reason.DRIFTED,
 )
 CALLS: Final = (
     "build_image",
