@@ -20,9 +20,9 @@ from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.live_limits import LiveLimits
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.drivers.podman.lookup import Lookup
+from reconciler.drivers.podman.network_watch import NetworkWatch
 from reconciler.drivers.podman.probe import Prober
 from reconciler.drivers.podman.process_watch import ProcessWatch
-from reconciler.drivers.podman.ruleset_watch import RulesetWatch
 from reconciler.drivers.podman.shares import Shares
 from reconciler.errors import DriverConflict
 from reconciler.model.container import ContainerSpec, HealthCheck
@@ -222,8 +222,8 @@ class PodmanDriver:
     def subscribe(self, wake: Wake) -> Subscription:
         """Wake on Podman's events, and at once when a process ends."""
         subscribed = _Subscribed(self._client, self._instance, self._liveness, wake, self._forget)
-        if subscribed.rules is not None:
-            self._firewall.tell_changes(subscribed.rules.changed)
+        if subscribed.network is not None:
+            self._firewall.tell_changes(subscribed.network.changed)
         with self._lock:
             self._subscribed.append(subscribed)
         return subscribed
@@ -258,9 +258,9 @@ class _Subscribed:
         self._open = True
         self.processes = ProcessWatch(liveness, self._pass_on)
         self._events = Events(client, instance, self._pass_on)
-        self.rules: RulesetWatch | None = None
+        self.network: NetworkWatch | None = None
         with suppress(OSError):
-            self.rules = RulesetWatch(self._pass_on)
+            self.network = NetworkWatch(self._pass_on)
 
     def close(self) -> None:
         """Stop; no wake-up comes after this returns."""
@@ -269,8 +269,8 @@ class _Subscribed:
             self._open = False
         self._events.close()
         self.processes.close()
-        if self.rules is not None:
-            self.rules.close()
+        if self.network is not None:
+            self.network.close()
 
     def _pass_on(self) -> None:
         with self._lock:
