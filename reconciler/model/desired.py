@@ -20,10 +20,15 @@ class NetworkSpec:
 
 @dataclass(frozen=True, slots=True)
 class VolumeSpec:
-    """A data volume of an app. Never deleted by a pass."""
+    """
+    A data volume of an app. Never deleted by a pass.
+
+    `secrets` are the names of all secrets of the app: the data may hang on any of them.
+    """
 
     name: str
     app: str
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

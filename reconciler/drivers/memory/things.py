@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.model.container import ContainerSpec
+from reconciler.model.container import ContainerSpec, MountKind
 from reconciler.model.observed import ContainerState, ObservedContainer
 
 
@@ -31,6 +31,8 @@ class Owned:
     name: str
     app: str
     instance: str
+    created_at: datetime | None = None
+    secrets: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -52,11 +54,18 @@ class Box:
     ends: tuple[float, int] | None = None  # (monotonic moment, exit code)
     lines: list[str] = field(default_factory=list[str])
     secret_environment: dict[str, str] = field(default_factory=dict[str, str])
+    mounted: tuple[str, ...] = ()  # volumes in one that somebody else made
 
     @property
     def path(self) -> str:
         """The name a person would use: app/container."""
         return f"{self.spec.app}/{self.spec.name}" if self.spec else self.name
+
+    @property
+    def volumes(self) -> frozenset[str]:
+        """The names of the volumes that it mounts."""
+        mounts = self.spec.mounts if self.spec else ()
+        return frozenset(m.source for m in mounts if m.kind is MountKind.VOLUME) | {*self.mounted}
 
     @property
     def holds_ports(self) -> bool:
