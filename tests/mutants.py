@@ -71,6 +71,20 @@ MUTANTS = (
         ("unit/test_planner.py",),
     ),
     Mutant(
+        "a secret is made anew beside data that was made with another",
+        "core/gates.py",
+        "for volume in () if seen else volumes:",
+        "for volume in ():",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "data is there before the secrets that it hangs on",
+        "core/steps.py",
+        "steps += [EnsureVolume(v) for v in comparison.spec.volumes]\n    steps += [Remove",
+        "steps[:0] = [EnsureVolume(v) for v in comparison.spec.volumes]\n    steps += [Remove",
+        ("unit/test_reconcile.py",),
+    ),
+    Mutant(
         "a network that is left alone is forgotten",
         "model/observed.py",
         "{c.app for c in self.containers} | {n.app for n in self.networks},",

@@ -166,12 +166,13 @@ class Diary:
 
 
 class Facts:
-    def __init__(self, ledger):
+    def __init__(self, world):
         self.evidence = Evidence(free_bytes=2**40)
-        self.ledger = ledger
+        self.world = world
 
     def gather(self):
-        return replace(self.evidence, pins=self.ledger.pins())
+        kept = frozenset(self.world.secrets.values)
+        return replace(self.evidence, secrets=kept, pins=self.world.ledger.pins())
 
 
 class Simulation:
@@ -182,7 +183,7 @@ class Simulation:
         self.world = World(self.clock)
         self.world.publish(IMAGE, "localhost/test:2", "localhost/test:3")
         self.folder, self.catalogue = Folder(), Folder()
-        self.facts = Facts(self.world.ledger)
+        self.facts = Facts(self.world)
         self.usage = GivenUsage()
         self.prune_limit = prune_limit
         self.restart()

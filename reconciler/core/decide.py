@@ -10,6 +10,7 @@ from reconciler.model.change import Action, Change, Reason
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import HealthState
 from reconciler.model.observed import ContainerState
+from reconciler.model.volume import ObservedVolume
 
 ENDING_SECONDS = 0.03  # how soon the engine will have noticed the end of a process
 
@@ -20,6 +21,7 @@ class Circumstances:
     What one app's decision needs to know beyond the app itself.
 
     `missing` and `not_ready` are required apps; `ring` is a path that ends where it begins.
+    `volumes` are its own that are there, as far as that was looked for.
     """
 
     now: datetime
@@ -28,6 +30,7 @@ class Circumstances:
     missing: tuple[str, ...] = ()
     not_ready: tuple[str, ...] = ()
     restarted: tuple[str, ...] = ()
+    volumes: tuple[ObservedVolume, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,8 @@ def _out_of_date(comparison: Comparison, circumstances: Circumstances) -> Decisi
         denial = gates.storage(comparison.spec, circumstances.evidence)
         if denial:
             return _decision(comparison, Action.HOLD, Reason.NOT_ENOUGH_STORAGE, denial)
-    denial = gates.lost_secrets(comparison, circumstances.evidence) if create else ""
+    evidence, volumes = circumstances.evidence, circumstances.volumes
+    denial = gates.lost_secrets(comparison, evidence, volumes) if create else ""
     if denial:
         return _decision(comparison, Action.HOLD, Reason.SECRET_LOST, denial)
     return _act(comparison, circumstances, action, reason)

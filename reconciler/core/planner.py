@@ -83,6 +83,7 @@ def _decide_desired(
             missing=missing,
             not_ready=not_ready,
             restarted=_restarted(comparison, containers),
+            volumes=tuple(v for v in situation.observed.volumes if v.app == app),
         )
         decisions[app] = decide(comparison, circumstances)
     return decisions

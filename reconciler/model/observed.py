@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.model.volume import ObservedVolume
+
 
 class ContainerState(StrEnum):
     """
@@ -67,10 +69,15 @@ class ObservedNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The world at one moment, ours only, sorted by app and container name."""
+    """
+    The world at one moment, ours only, sorted by app and container name.
+
+    `volumes` are looked for only where a decision hangs on them.
+    """
 
     containers: tuple[ObservedContainer, ...] = ()
     networks: tuple[ObservedNetwork, ...] = ()
+    volumes: tuple[ObservedVolume, ...] = ()
 
     def of(self, app: str) -> tuple[ObservedContainer, ...]:
         """Return the containers of one app."""

@@ -28,8 +28,9 @@ from reconciler.model.container import FileSpec, Restart, ShareSpec, StartCondit
 from reconciler.model.desired import Requirement
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
-from reconciler.model.observed import ContainerState
+from reconciler.model.observed import ContainerState, Observed
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
+from reconciler.model.volume import ObservedVolume
 
 WEB = app("web")
 DB = app("db")
@@ -82,6 +83,11 @@ FOLLOWER = replace(
 
 def seen_with_secret(**changes):
     return replace(seen(WITH_SECRET, **changes), secrets=("key",))
+
+
+def with_data(secrets, app="web"):
+    """Nothing but a volume of an app, that hangs on these secrets."""
+    return Observed(volumes=(ObservedVolume(f"archipelago-{app}-data", app, secrets=secrets),))
 
 
 @dataclass
@@ -724,8 +730,8 @@ CASES = [
             "web": [
                 "PrepareImage main",
                 "EnsureNetwork",
-                "EnsureVolume",
                 "EnsureSecret",
+                "EnsureVolume",
                 "CreateContainer main",
                 f"WriteFiles {WITH_SECRET.containers[0].container_name}",
                 f"StartContainer {WITH_SECRET.containers[0].container_name}",
@@ -772,6 +778,96 @@ CASES = [
             observed(replace(seen_with_secret(), digest="1-old")),
         ),
         [("web", "update", "DigestChanged")],
+    ),
+    Case(
+        "data of a removed app that was made with a secret does not get another one",
+        situation(desired(WITH_SECRET), with_data(("key", "more"))),
+        [("web", "hold", "SecretLost")],
+        message="its secret key is gone, and its data was made with it: bring back secrets/web in"
+        " the state folder from a backup, or begin anew: `archipelago remove web`, then"
+        " `archipelago purge web`",
+    ),
+    Case(
+        "data of a removed app whose secret was kept comes back",
+        situation(
+            desired(WITH_SECRET),
+            with_data(("key",)),
+            evidence=Evidence(secrets=frozenset({("web", "key")})),
+        ),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "a secret that the data never knew is made",
+        situation(desired(WITH_SECRET), with_data(("other",))),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "data from before that was written down, without any secret, is held",
+        situation(
+            desired(WITH_SECRET),
+            with_data(None),
+            evidence=Evidence(secrets=frozenset({("db", "key")})),
+        ),
+        [("web", "hold", "SecretLost")],
+    ),
+    Case(
+        "data from before that was written down, with another secret, is not",
+        situation(
+            desired(WITH_SECRET),
+            with_data(None),
+            evidence=Evidence(secrets=frozenset({("web", "other")})),
+        ),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "the data of another app holds nothing",
+        situation(desired(WITH_SECRET), with_data(("key",), app="db")),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "data of a removed app that was made with a secret does not get another one",
+        situation(desired(WITH_SECRET), with_data(("key", "more"))),
+        [("web", "hold", "SecretLost")],
+        message="its secret key is gone, and its data was made with it: bring back secrets/web in"
+        " the state folder from a backup, or begin anew: `archipelago remove web`, then"
+        " `archipelago purge web`",
+    ),
+    Case(
+        "data of a removed app whose secret was kept comes back",
+        situation(
+            desired(WITH_SECRET),
+            with_data(("key",)),
+            evidence=Evidence(secrets=frozenset({("web", "key")})),
+        ),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "a secret that the data never knew is made",
+        situation(desired(WITH_SECRET), with_data(("other",))),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "data from before that was written down, without any secret, is held",
+        situation(
+            desired(WITH_SECRET),
+            with_data(None),
+            evidence=Evidence(secrets=frozenset({("db", "key")})),
+        ),
+        [("web", "hold", "SecretLost")],
+    ),
+    Case(
+        "data from before that was written down, with another secret, is not",
+        situation(
+            desired(WITH_SECRET),
+            with_data(None),
+            evidence=Evidence(secrets=frozenset({("web", "other")})),
+        ),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "the data of another app holds nothing",
+        situation(desired(WITH_SECRET), with_data(("key",), app="db")),
+        [("web", "install", "NotInstalled")],
     ),
     # patience
     Case(

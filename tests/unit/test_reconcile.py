@@ -280,3 +280,77 @@ def test_more_than_its_limit_stops_nothing(box):
     assert status.of("db").ready
     assert all_ready(status)
     assert len(box.world.calls) == calls
+
+
+# --- data and the secrets it was made with ---
+
+KEYED = {
+    "volumes": [{"name": "data", "target": "/data"}],
+    "generated_secrets": [{"name": "key", "kind": "hex32"}],
+}
+
+
+def keyed(box, **more):
+    box.folder.write("db")
+    box.folder.write("web", **KEYED, **more)
+
+
+def looks(box):
+    """Have written down how often volumes were looked for."""
+    seen = []
+    box.world.hook = lambda m: seen.append(m.when) if m.verb == "volumes" else None
+    return seen
+
+
+def test_data_comes_back_with_the_same_secret(box):
+    keyed(box)
+    box.settle()
+    box.world.write_by_hand("archipelago-web-data", "a", "mine")
+    before = dict(box.world.secrets.values)
+    box.folder.delete("web")
+    box.settle()
+    keyed(box)
+    assert all_ready(box.settle())
+    assert box.world.files["archipelago-web-data", "a"] == "mine"
+    assert box.world.secrets.values == before
+
+
+def test_a_secret_that_was_lost_while_its_app_was_away_is_not_made_anew(box):
+    keyed(box)
+    box.settle()
+    box.folder.delete("web")
+    box.settle()
+    box.world.secrets.values.clear()
+    keyed(box)
+    status = box.settle()
+    assert (status.of("web").action, status.of("web").reason) == ("hold", "SecretLost")
+    assert conditions(status, "web")["Stalled"] == (True, "SecretLost")
+    assert box.world.secrets.values == {}
+    del box.world.volumes["archipelago-web-data"]
+    assert all_ready(box.settle())
+
+
+def test_volumes_are_looked_for_only_where_a_secret_is_to_be_made(box):
+    asked = looks(box)
+    box.folder.write("db", volumes=KEYED["volumes"])
+    box.settle()
+    assert asked == []
+    keyed(box)
+    box.run()
+    assert asked == ["before", "after"]
+    box.settle()
+    box.folder.suspended.add("web")
+    box.settle()
+    box.restart()
+    box.settle()
+    assert asked == ["before", "after"]
+
+
+@pytest.mark.parametrize("verb", ["ensure_network", "ensure_volume", "create"])
+def test_an_install_that_was_cut_short_goes_on(box, verb):
+    keyed(box)
+    box.world.fail_next(verb, KeyboardInterrupt(), when="after")
+    with pytest.raises(KeyboardInterrupt):
+        box.run()
+    box.restart()
+    assert all_ready(box.settle())

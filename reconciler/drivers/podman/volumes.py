@@ -45,7 +45,8 @@ class Volumes:
         present = self._inspected(name)
         if present is None:
             return
-        if (present.get("Labels") or {}).get(labels.INSTANCE) != self._instance:
+        marks: dict[str, str] = present.get("Labels") or {}
+        if marks.get(labels.INSTANCE) != self._instance:
             raise DriverRejected(f"cannot remove volume {name}: it is not ours")
         reply = self._client.call(
             Request(
