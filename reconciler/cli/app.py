@@ -16,6 +16,7 @@ from reconciler.cli.install import install
 from reconciler.cli.logs import logs
 from reconciler.cli.outdated import outdated
 from reconciler.cli.plan import plan
+from reconciler.cli.purge import purge
 from reconciler.cli.remove import remove
 from reconciler.cli.run import run
 from reconciler.cli.schema import schema
@@ -24,6 +25,7 @@ from reconciler.cli.status import status
 from reconciler.cli.suspend import resume, suspend
 from reconciler.cli.update import update
 from reconciler.cli.validate import validate
+from reconciler.cli.volumes import volumes
 
 VERBS = (
     run,
@@ -43,6 +45,8 @@ VERBS = (
     graph,
     outdated,
     update,
+    volumes,
+    purge,
 )
 
 

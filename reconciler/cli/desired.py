@@ -16,6 +16,11 @@ def read(settings: "Settings") -> "Snapshot":
     """Return all documents; ConfigurationError where the directory itself cannot be read."""
     from reconciler import wiring
 
+    if not settings.desired_state.is_dir():
+        raise ConfigurationError(
+            f"cannot use the desired state: there is no folder {settings.desired_state}; "
+            "name the right one with --desired-state",
+        )
     snapshot = wiring.documents(settings.desired_state)
     if not snapshot.complete:
         raise ConfigurationError(

@@ -57,6 +57,7 @@ def remove(
         call.tell(f"{'Deleted' if e.deleted else 'Cut it out of'} {e.file}")
     also = f", and {', '.join(going[1:])}, which nobody else requires" if going[1:] else ""
     call.tell(f"The loop removes {app}{also}; its volumes stay.")
+    call.tell(f"`archipelago purge {app}` deletes its data as well, when it is gone.")
     if notice:
         call.tell(notice)
 

@@ -344,6 +344,15 @@ def test_remove_cuts_the_document_out(box):
     assert (box.desired / "all.yml").read_text() == "---\n" + manifest("db")
 
 
+@pytest.mark.parametrize("verb", ["install", "remove", "suspend", "resume"])
+def test_without_the_folder_nothing_is_written(box, verb):
+    box.desired.rmdir()
+    told = box.run(verb, "web")
+    assert told.exit_code == 1
+    assert "cannot use the desired state: there is no folder" in told.stderr
+    assert not box.desired.exists()
+
+
 def test_remove_takes_the_suspension_along(box):
     box.write("web.yml", manifest("web"))
     box.write("db.yml", manifest("db"))

@@ -27,6 +27,8 @@ OWN = {
     "graph": set(),
     "outdated": {"app"},
     "update": {"app", "every"},
+    "volumes": set(),
+    "purge": {"app", "yes"},
 }
 METRICS = {
     "archipelago_app_disk_bytes": ("gauge", ("app",)),
