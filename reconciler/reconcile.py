@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from reconciler.core import backoff, gates, pins
+from reconciler.core import backoff, gates, pins, suspension
 from reconciler.core.comparison import Comparison
 from reconciler.core.conditions import Reported, app_statuses
 from reconciler.core.planner import compare_all, plan, still_wanted
@@ -141,7 +141,8 @@ class Reconciler:
             memory.desired = resolve(*fresh, self._settings.platform)
             memory.snapshots = fresh
         waits = [s.settle_seconds for s in fresh if s.settle_seconds is not None]
-        return memory.desired, min(waits, default=None)
+        desired = suspension.as_of(memory.desired, self._parts.clock.now())
+        return desired, min(waits, default=None)
 
     def _look(self, desired: Desired) -> Situation:
         parts, memory = self._parts, self._memory

@@ -85,6 +85,27 @@ MUTANTS = (
         ("unit/test_reconcile.py",),
     ),
     Mutant(
+        "what the operator leaves alone is removed",
+        "core/removal.py",
+        "if word is not None and word.keep_running:",
+        "if False:",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "a suspension that is over goes on",
+        "core/suspension.py",
+        "active = [s for s in _about(desired, app) if s.until is None or now < s.until]",
+        "active = list(_about(desired, app))",
+        ("unit/test_suspension.py",),
+    ),
+    Mutant(
+        "nobody looks when a suspension ends",
+        "core/planner.py",
+        "moments += suspension.ends(situation.desired, situation.now)",
+        "moments += []",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
         "a network that is left alone is forgotten",
         "model/observed.py",
         "{c.app for c in self.containers} | {n.app for n in self.networks},",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from reconciler.core import gates, steps
+from reconciler.core import gates, steps, suspension
 from reconciler.core.comparison import Comparison
 from reconciler.model.change import Action, Change, Reason
 from reconciler.model.evidence import Evidence
@@ -54,11 +54,13 @@ def decide(comparison: Comparison, circumstances: Circumstances) -> Decision:
 
 
 def _suspended(comparison: Comparison, _: Circumstances) -> Decision | None:
-    if not comparison.spec.suspended:
+    spec = comparison.spec
+    if not spec.suspended and not spec.left_alone:
         return None
-    work = steps.stop(steps.shutdown_order(comparison))
+    work = () if spec.left_alone else steps.stop(steps.shutdown_order(comparison))
     action = Action.STOP if work else Action.HOLD
-    decision = _decision(comparison, action, Reason.SUSPENDED, "suspended by the operator")
+    told = suspension.told(spec.suspended_until, keep_running=spec.left_alone)
+    decision = _decision(comparison, action, Reason.SUSPENDED, told)
     return replace(decision, change=replace(decision.change, steps=work))
 
 

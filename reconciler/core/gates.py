@@ -44,7 +44,7 @@ def asks_for_volumes(desired: Desired, observed: Observed, evidence: Evidence) -
     here = {container.app for container in observed.containers}
     return any(
         app not in here
-        and not spec.suspended
+        and not (spec.suspended or spec.left_alone)
         and not spec.unsupported
         and any((app, secret.name) not in evidence.secrets for secret in spec.secrets)
         for app, spec in desired.apps.items()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from reconciler.core import graph, steps
+from reconciler.core import graph, steps, suspension
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Reason
 from reconciler.model.observed import ObservedContainer
@@ -19,6 +19,7 @@ def decide_removals(situation: Situation, containers: Containers) -> dict[str, C
         reason = desired.incomplete_because
         return {a: _hold(a, Reason.SOURCE_UNREADABLE, reason) for a in candidates}
     changes = _held_by_files(situation, containers, candidates)
+    changes |= _left_alone(situation, candidates)
     changes |= _required(situation, containers, changes)
     going = [app for app in candidates if app not in changes]
     changes |= _too_many(situation, containers, going)
@@ -48,6 +49,17 @@ def _held_by_files(
         for source in [next((c.source for c in containers[app] if c.source in broken), None)]
         if source is not None
     }
+
+
+def _left_alone(situation: Situation, candidates: list[str]) -> dict[str, Change]:
+    """What the operator wants to stay as it is stays, also where nobody asks for it any more."""
+    found: dict[str, Change] = {}
+    for app in candidates:
+        word = suspension.in_force(situation.desired, app, situation.now)
+        if word is not None and word.keep_running:
+            message = suspension.told(word.until, keep_running=True)
+            found[app] = _hold(app, Reason.SUSPENDED, message)
+    return found
 
 
 def _required(

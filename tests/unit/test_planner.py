@@ -25,7 +25,7 @@ from reconciler.core.planner import plan, still_wanted
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Reason
 from reconciler.model.container import FileSpec, Restart, ShareSpec, StartCondition
-from reconciler.model.desired import Requirement
+from reconciler.model.desired import Requirement, Suspension
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState, Observed
@@ -690,6 +690,67 @@ CASES = [
         situation(desired(SHOP, replace(DB, suspended=True)), observed(*running(DB))),
         [("db", "stop", "Suspended"), ("shop", "hold", "DependencyNotReady")],
     ),
+    Case(
+        "an app that is left alone is not repaired, and says until when",
+        situation(
+            desired(replace(WEB, left_alone=True, suspended_until=NOW + timedelta(hours=2))),
+            observed(seen(WEB, state=EXITED, exit_code=1), networks=()),
+        ),
+        [("web", "hold", "Suspended")],
+        message="left as it is by the operator until 2026-01-01 14:00 UTC",
+    ),
+    Case(
+        "nor updated, nor cleaned up",
+        situation(desired(replace(WEB, left_alone=True)), observed(*running(WEB), old(WEB))),
+        [("web", "hold", "Suspended")],
+        message="left as it is by the operator",
+    ),
+    Case(
+        "nor installed",
+        situation(desired(replace(WEB, left_alone=True))),
+        [("web", "hold", "Suspended")],
+    ),
+    Case(
+        "what requires one that is left alone and runs goes on",
+        situation(desired(SHOP, replace(DB, left_alone=True)), observed(*running(DB))),
+        [("db", "hold", "Suspended"), ("shop", "install", "NotInstalled")],
+    ),
+    Case(
+        "what is left alone is not removed either, and neither is what it requires",
+        situation(
+            desired(WEB, suspensions={"shop": (Suspension(keep_running=True),)}),
+            observed(*running(WEB, SHOP, DB)),
+        ),
+        [
+            ("db", "hold", "RequiredBy"),
+            ("shop", "hold", "Suspended"),
+            ("web", "keep", "InSync"),
+        ],
+    ),
+    Case(
+        "when everything is left alone nothing is removed",
+        situation(
+            desired(WEB, suspensions={"": (Suspension(keep_running=True),)}),
+            observed(*running(WEB, DB)),
+        ),
+        [("db", "hold", "Suspended"), ("web", "keep", "InSync")],
+    ),
+    Case(
+        "a suspension that stops keeps nothing from being removed",
+        situation(
+            desired(WEB, suspensions={"": (Suspension(),)}),
+            observed(*running(WEB, DB)),
+        ),
+        [("db", "remove", "NotDesired"), ("web", "keep", "InSync")],
+    ),
+    Case(
+        "and one that is over neither",
+        situation(
+            desired(WEB, suspensions={"db": (Suspension(NOW, keep_running=True),)}),
+            observed(*running(WEB, DB)),
+        ),
+        [("db", "remove", "NotDesired"), ("web", "keep", "InSync")],
+    ),
     # gates
     Case(
         "what this version cannot carry out is held, not ignored",
@@ -1050,3 +1111,10 @@ def test_an_ending_process_is_looked_at_again_soon():
 )
 def test_still_wanted(why, change, want, wanted):
     assert still_wanted(change, want) is wanted, why
+
+
+def test_the_end_of_a_suspension_is_a_moment_to_look_again():
+    soon, later = NOW + timedelta(minutes=5), NOW + timedelta(hours=5)
+    words = {"web": (Suspension(later), Suspension(NOW)), "": (Suspension(soon), Suspension())}
+    made = plan(situation(desired(WEB, suspensions=words), observed(*running(WEB))))
+    assert made.look_again_at == soon

@@ -1,5 +1,6 @@
 """The main job, end to end in memory: what a user does, and what is there afterwards."""
 
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -7,6 +8,7 @@ from simulation import IMAGE, Simulation
 
 from reconciler.core.settling import all_ready, settled
 from reconciler.errors import DriverRejected, DriverUnavailable
+from reconciler.model.desired import Suspension
 from reconciler.model.evidence import Evidence
 
 
@@ -354,3 +356,59 @@ def test_an_install_that_was_cut_short_goes_on(box, verb):
         box.run()
     box.restart()
     assert all_ready(box.settle())
+
+
+# --- suspended for a while, or left alone ---
+
+
+def test_what_is_suspended_for_a_while_comes_back_by_itself(box):
+    box.folder.write("db")
+    box.folder.write("shop", requires=["db"])
+    box.settle()
+    ends = box.clock.now() + timedelta(hours=2)
+    box.folder.words.append({"all": True, "until": ends.isoformat()})
+    status = box.run()
+    assert box.running() == {}
+    assert status.of("db").message == "suspended by the operator until " + ends.strftime(
+        "%Y-%m-%d %H:%M:%S UTC" if ends.second else "%Y-%m-%d %H:%M UTC"
+    )
+    assert status.of("db").suspended == Suspension(ends)
+    asked = box.reconciler.run_pass().look_again_seconds
+    assert asked == (ends - box.clock.now()).total_seconds()
+    box.clock.advance(asked)
+    status = box.run()
+    assert "db" in box.running()
+    assert status.of("db").suspended is None
+    assert all_ready(box.settle())
+    assert set(box.running()) == {"db", "shop"}
+
+
+def test_what_is_left_alone_is_not_touched_and_not_mended(box):
+    box.folder.write("web")
+    box.folder.write("db")
+    box.settle()
+    calls = len(box.world.calls)
+    box.folder.words.append({"all": True, "keep_running": True})
+    status = box.run()
+    assert conditions(status, "web") == {
+        "Ready": (True, "Suspended"),
+        "Reconciling": (False, "Settled"),
+        "Stalled": (False, "Fine"),
+    }
+    assert status.of("web").conditions[0].message == "left as it is by the operator"
+    assert settled(status)
+    assert all_ready(status)
+    box.world.kill("web/main")
+    box.folder.write("db", image="localhost/test:2")
+    box.folder.write("new")
+    status = box.settle()
+    assert box.running() == {"db": IMAGE}
+    assert conditions(status, "web")["Ready"] == (False, "Suspended")
+    box.folder.delete("db")
+    status = box.settle()
+    assert box.running() == {"db": IMAGE}
+    assert conditions(status, "db")["Ready"] == (True, "Suspended")
+    assert len(box.world.calls) == calls
+    box.folder.words.clear()
+    box.settle()
+    assert box.running() == {"web": IMAGE, "new": IMAGE}
