@@ -106,6 +106,13 @@ MUTANTS = (
         ("unit/test_planner.py",),
     ),
     Mutant(
+        "an old word removes an app that came back",
+        "core/removal.py",
+        "c.created_at is None or c.created_at <= at + _BEING_MADE for c in containers",
+        "True for c in containers",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
         "a network that is left alone is forgotten",
         "model/observed.py",
         "{c.app for c in self.containers} | {n.app for n in self.networks},",

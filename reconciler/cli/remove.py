@@ -99,11 +99,11 @@ def _check_requested(found: "Desired", app: str) -> None:
 def _give_word(settings: "Settings", going: list[str], *, last: bool) -> None:
     """Write down that these removals are meant: the guard against accidents lets them pass."""
     from reconciler import wiring
-    from reconciler.security.evidence import confirm_removals, confirmed_removals
+    from reconciler.security.evidence import confirm_removals
 
     file, now = wiring.confirmation_path(settings), SystemClock().now()
     try:
-        confirm_removals(file, confirmed_removals(file, now) | {*going}, now)
+        confirm_removals(file, frozenset(going), now)
     except OSError as error:
         if last:
             why = (error.strerror or type(error).__name__).lower()

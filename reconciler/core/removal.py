@@ -1,12 +1,14 @@
 """What to do with apps that are here and that nobody asks for. Removal needs proof. Pure."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from reconciler.core import graph, steps, suspension
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Reason
 from reconciler.model.observed import ObservedContainer
 
+_BEING_MADE = timedelta(minutes=1)  # what was under way when the word was given
 Containers = Mapping[str, tuple[ObservedContainer, ...]]
 
 
@@ -87,7 +89,7 @@ def _too_many(
     going: list[str],
 ) -> dict[str, Change]:
     """Losing much at once looks like an accident, and so does an empty directory."""
-    unconfirmed = [a for a in going if a not in situation.evidence.removal_confirmed]
+    unconfirmed = [a for a in going if not _confirmed(situation, a, containers[a])]
     limit = max(situation.prune_limit, len(containers) // 3)
     empty = not situation.desired.apps and not situation.desired.broken
     if len(unconfirmed) <= limit and not empty:
@@ -95,6 +97,18 @@ def _too_many(
     what = "the desired state is empty" if empty else f"more than {limit} apps would go at once"
     message = f"{what}: bring the manifests back, or say `archipelago confirm removal`"
     return {app: _hold(app, Reason.MASS_REMOVAL, message) for app in unconfirmed}
+
+
+def _confirmed(
+    situation: Situation,
+    app: str,
+    containers: tuple[ObservedContainer, ...],
+) -> bool:
+    """A word is about what was there: an app that came back since is another matter."""
+    at = situation.evidence.removal_confirmed.get(app)
+    return at is not None and all(
+        c.created_at is None or c.created_at <= at + _BEING_MADE for c in containers
+    )
 
 
 def _remove(

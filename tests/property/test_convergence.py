@@ -6,6 +6,7 @@ Properties are lucky, rows are certain: what these find becomes a row in test_pl
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from builders import app, desired, observed, old, running, seen, situation
@@ -25,7 +26,7 @@ from reconciler.model.pin import Pin
 
 NAMES = ["a", "b", "c", "d", "e"]
 IMAGES = [IMAGE, "localhost/test:2", "localhost/test:3"]
-ALL = frozenset(NAMES)
+CONFIRMED = dict.fromkeys(NAMES, datetime(9000, 1, 1, tzinfo=UTC))  # whatever comes
 
 
 @st.composite
@@ -57,7 +58,7 @@ def situations(draw):
         if made != "current":
             containers.append(replace(old(spec, state=state), requires=needs))
     have = observed(*containers)
-    confirmed = ALL if draw(st.booleans()) else frozenset()
+    confirmed = CONFIRMED if draw(st.booleans()) else {}
     return situation(
         desired(*specs.values(), broken=broken, complete=draw(st.integers(0, 5)) > 0),
         have,
@@ -185,7 +186,7 @@ seeds = st.integers(0, 10**9)
 @given(seeds)
 def test_from_any_world_it_converges_and_then_rests(seed):
     chance, box = random.Random(seed), Simulation()
-    box.facts.evidence = Evidence(removal_confirmed=ALL, free_bytes=2**40)
+    box.facts.evidence = Evidence(removal_confirmed=CONFIRMED, free_bytes=2**40)
     for _ in range(chance.randrange(1, 12)):
         scribble(box, chance)
         meddle(box, chance)
@@ -377,7 +378,7 @@ def test_an_image_never_changes_unless_somebody_asks(seed):
 @given(seeds)
 def test_random_errors_and_then_calm_end_like_calm_alone(seed):
     chance, box = random.Random(seed), Simulation()
-    box.facts.evidence = Evidence(removal_confirmed=ALL, free_bytes=2**40)
+    box.facts.evidence = Evidence(removal_confirmed=CONFIRMED, free_bytes=2**40)
     for _ in range(6):
         scribble(box, chance)
         _break_something(box, chance)
@@ -403,7 +404,7 @@ def _break_something(box, chance):
 def test_a_depended_upon_app_is_never_missing_because_of_us(seed):
     """At no call is an app removed that a running one, which stays, needs."""
     chance, box = random.Random(seed), Simulation()
-    box.facts.evidence = Evidence(removal_confirmed=ALL, free_bytes=2**40)
+    box.facts.evidence = Evidence(removal_confirmed=CONFIRMED, free_bytes=2**40)
 
     def hook(moment):
         if moment.verb != "remove_network" or moment.when != "before":

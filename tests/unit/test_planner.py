@@ -666,9 +666,71 @@ CASES = [
         situation(
             desired(),
             observed(seen("web")),
-            evidence=Evidence(removal_confirmed=frozenset({"web"})),
+            evidence=Evidence(removal_confirmed={"web": NOW}),
         ),
         [("web", "remove", "NotDesired")],
+    ),
+    Case(
+        "one more than a third of many is not",
+        situation(
+            desired(*(app(f"k{i}") for i in range(9))),
+            observed(
+                *running(*(app(f"k{i}") for i in range(9))),
+                *(seen(x) for x in "abcde"),
+            ),
+        ),
+        [
+            *((x, "hold", "MassRemoval") for x in "abcde"),
+            *((f"k{i}", "keep", "InSync") for i in range(9)),
+        ],
+    ),
+    Case(
+        "the operator's word is about the apps that it names",
+        situation(
+            desired(),
+            observed(seen("web"), seen("db")),
+            evidence=Evidence(removal_confirmed={"web": NOW}),
+        ),
+        [("db", "hold", "MassRemoval"), ("web", "remove", "NotDesired")],
+        message="the desired state is empty: bring the manifests back, or say"
+        " `archipelago confirm removal`",
+    ),
+    Case(
+        "what goes on its word does not count among the others",
+        situation(
+            desired(WEB),
+            observed(*running(WEB), *(seen(x) for x in "abcd")),
+            evidence=Evidence(removal_confirmed={"a": NOW}),
+        ),
+        [*((x, "remove", "NotDesired") for x in "abcd"), ("web", "keep", "InSync")],
+    ),
+    Case(
+        "what was being made when the word was given goes as well",
+        situation(
+            desired(),
+            observed(seen("web", created_at=NOW + timedelta(seconds=5))),
+            evidence=Evidence(removal_confirmed={"web": NOW}),
+        ),
+        [("web", "remove", "NotDesired")],
+    ),
+    Case(
+        "an app that came back since the word is another matter",
+        situation(
+            desired(),
+            observed(seen("web", created_at=NOW + timedelta(minutes=5))),
+            evidence=Evidence(removal_confirmed={"web": NOW}),
+        ),
+        [("web", "hold", "MassRemoval")],
+    ),
+    Case(
+        "when a chain of too many goes, those that would wait are held as well",
+        situation(
+            desired(WEB),
+            observed(*running(WEB), *(seen(x, requires=("d",)) for x in "abc"), seen("d")),
+        ),
+        [*((x, "hold", "MassRemoval") for x in "abcd"), ("web", "keep", "InSync")],
+        message="more than 3 apps would go at once: bring the manifests back, or say"
+        " `archipelago confirm removal`",
     ),
     # suspended
     Case(

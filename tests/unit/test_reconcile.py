@@ -133,7 +133,7 @@ def test_foreign_things_are_never_touched(box):
     box.folder.write("web")
     box.settle()
     box.folder.delete("web")
-    box.facts.evidence = Evidence(removal_confirmed=frozenset({"web"}))
+    box.facts.evidence = Evidence(removal_confirmed={"web": box.clock.now()})
     box.settle()
     assert set(box.world.boxes) == {"other", "neighbour"}
     assert set(box.world.networks) == {"othernet"}
