@@ -243,6 +243,27 @@ def test_a_second_loop_is_told_who_holds_the_lock(box):
     assert f"process {it.process.pid} since" in second.stderr
 
 
+def test_a_second_loop_with_folders_of_its_own_is_told_as_well(box):
+    it, other = box(), box("other")
+    other.instance = it.instance
+    it.write("web")
+    it.start().wait_ready("web")
+    before = it.container("web")["Id"]
+    other.write("db")
+    for verb in ("run", "apply"):
+        second = other.run(verb, check=False)
+        assert second.returncode == 1
+        assert "another loop of this instance runs already" in second.stderr
+        assert f"(process {it.process.pid} since 20" in second.stderr
+    assert [c["Id"] for c in it.containers().values()] == [before]
+    it.process.kill()
+    it.process.wait(30)
+    it.process = None
+    it.write("db")
+    it.start().wait_ready("web", "db")
+    assert it.container("web")["Id"] == before
+
+
 def test_a_vanished_directory_removes_nothing(box):
     it = box()
     it.write("web")
