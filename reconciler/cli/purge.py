@@ -35,7 +35,7 @@ def purge(
     settings = call.settings()
     with wiring.driver(settings) as (driver, _):
         remains = _may_go(settings, driver, app)
-        call.tell(f"This is deleted of {app}, for ever:")
+        call.tell(f"To be deleted of {app}, for ever:")
         for line in _lines(remains, measured(settings, driver, remains.volumes)):
             call.tell(f"  {line}")
         left = _left_alone(settings, remains)

@@ -92,7 +92,9 @@ def resume(call: Call, app: _App = None, every: _Every = False) -> None:
         call.print_json(told | {"notice": notice})
         return
     name = whom or "everything"
-    call.tell(f"{name} is resumed: the loop starts it." if edits else f"{name} is not suspended.")
+    call.tell(
+        f"{name} is resumed: the loop takes it up again." if edits else f"{name} is not suspended."
+    )
     for line in still:
         call.tell(line)
     if notice:

@@ -55,6 +55,8 @@ def _reasons(remains: Remains, desired: Desired, observed: Observed) -> Iterator
     app = remains.app
     if app in desired.apps:
         yield _wanted(app, desired)
+    if not remains.volumes and not remains.kept:
+        yield _nothing(remains)
     if doubt := _doubt(app, desired):
         yield doubt
     if here := ", ".join(c.container_name for c in observed.of(app)):
@@ -68,8 +70,6 @@ def _reasons(remains: Remains, desired: Desired, observed: Observed) -> Iterator
                 f"cannot purge {app}: the volume {volume} is used by {', '.join(users)};"
                 " remove that first"
             )
-    if not remains.volumes and not remains.kept:
-        yield _nothing(remains)
 
 
 def _wanted(app: str, desired: Desired) -> str:

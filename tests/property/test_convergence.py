@@ -6,19 +6,20 @@ Properties are lucky, rows are certain: what these find becomes a row in test_pl
 
 import random
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from builders import app, desired, observed, old, running, seen, situation
+from builders import NOW, app, desired, observed, old, running, seen, situation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import IMAGE, Simulation
 
 from reconciler.core.planner import plan
 from reconciler.core.situation import Situation
+from reconciler.core.suspension import as_of, in_force
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
 from reconciler.model.change import Action, CreateContainer, StartContainer
-from reconciler.model.desired import Desired
+from reconciler.model.desired import Desired, Suspension
 from reconciler.model.evidence import Evidence
 from reconciler.model.observed import ContainerState, Observed
 from reconciler.model.origin import Origin, Problem
@@ -29,6 +30,19 @@ IMAGES = [IMAGE, "localhost/test:2", "localhost/test:3"]
 CONFIRMED = dict.fromkeys(NAMES, datetime(9000, 1, 1, tzinfo=UTC))  # whatever comes
 
 
+WORDS = st.dictionaries(
+    st.sampled_from(["", *NAMES]),
+    st.tuples(
+        st.builds(
+            Suspension,
+            st.sampled_from([None, NOW - timedelta(hours=1), NOW + timedelta(hours=1)]),
+            st.booleans(),
+        )
+    ),
+    max_size=2,
+)
+
+
 @st.composite
 def situations(draw):
     """A desired state, partly broken, and a world that may have nothing to do with it."""
@@ -37,7 +51,6 @@ def situations(draw):
         name: app(
             name,
             requires=tuple(sorted(draw(st.sets(st.sampled_from(NAMES), max_size=2)) - {name})),
-            suspended=draw(st.booleans()) and draw(st.booleans()),
             unsupported=("hooks",) if draw(st.integers(0, 9)) == 0 else (),
         )
         for name in sorted(wanted)
@@ -59,8 +72,10 @@ def situations(draw):
             containers.append(replace(old(spec, state=state), requires=needs))
     have = observed(*containers)
     confirmed = CONFIRMED if draw(st.booleans()) else {}
+    complete = draw(st.integers(0, 5)) > 0
+    wanted = desired(*specs.values(), broken=broken, complete=complete, suspensions=draw(WORDS))
     return situation(
-        desired(*specs.values(), broken=broken, complete=draw(st.integers(0, 5)) > 0),
+        as_of(wanted, NOW),
         have,
         evidence=Evidence(removal_confirmed=confirmed, free_bytes=2**40),
     )
@@ -133,6 +148,14 @@ def test_gates_hold(given_):
         starts = any(isinstance(s, StartContainer | CreateContainer) for s in change.steps)
         if spec is None or spec.unsupported or spec.suspended:
             assert not starts, change
+
+
+@given(situations())
+def test_what_is_left_alone_is_not_touched(given_):
+    for change in plan(given_).changes:
+        word = in_force(given_.desired, change.app, NOW)
+        if word is not None and word.keep_running:
+            assert change.steps == (), change
 
 
 # Whole boxes

@@ -72,7 +72,7 @@ def test_purge_shows_what_goes_and_deletes_it(box):
     told = box.run("purge", "web", "--yes")
     assert told.exit_code == 0, told.stderr
     assert told.stdout == (
-        "This is deleted of web, for ever:\n"
+        "To be deleted of web, for ever:\n"
         "  volume archipelago-web-data (4 B)\n"
         "  secret key\n"
         "  1 copied from files that others share\n"
