@@ -1,6 +1,7 @@
 """What the verbs that write need to know of the desired directory."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,19 @@ def suspended_in_install(snapshot: "Snapshot", app: str) -> Iterator[str]:
         manifest = document.manifest
         if isinstance(manifest, InstallManifest) and document.app == app and manifest.suspend:
             yield str(document.origin)
+
+
+def waits(snapshot: "Snapshot", now: datetime, *, removal: bool = False) -> str:
+    """Say that all apps are suspended, where that keeps what was asked for from happening now."""
+    from reconciler.core.suspension import EVERY, in_force, told, written
+    from reconciler.model.desired import Desired
+
+    documents = (*snapshot.documents, *snapshot.last_good)
+    word = in_force(Desired(suspensions=written(documents)), EVERY, now)
+    if word is None or (removal and not word.keep_running):
+        return ""
+    said = told(word.until, keep_running=word.keep_running)
+    return f"That waits: everything is {said}; `archipelago resume --all` ends it."
 
 
 def commit_notice(root: Path) -> str:

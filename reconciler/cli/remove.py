@@ -45,10 +45,12 @@ def remove(
     done = [edit.remove_app(file, app) for file in desired.files_of(snapshot, app)]
     edits = [e for e in done if e is not None]
     notice = desired.commit_notice(settings.desired_state)
+    waits = desired.waits(snapshot, SystemClock().now(), removal=True)
     alerts = [spec.alert_uninstall for name in going if (spec := found.apps.get(name))]
     if call.json:
         files = [{"file": str(e.file), "deleted": e.deleted} for e in edits]
-        told = {"app": app, "files": files, "needed_by": needed_by, "notice": notice}
+        told = {"app": app, "files": files, "needed_by": needed_by, "waits": waits}
+        told["notice"] = notice
         call.print_json(told | {"goes_with": going[1:], "alerts": [a for a in alerts if a]})
         return
     for alert in filter(None, alerts):
@@ -58,8 +60,8 @@ def remove(
     also = f", and {', '.join(going[1:])}, which nobody else requires" if going[1:] else ""
     call.tell(f"The loop removes {app}{also}; its volumes stay.")
     call.tell(f"`archipelago purge {app}` deletes its data as well, when it is gone.")
-    if notice:
-        call.tell(notice)
+    for line in filter(None, (waits, notice)):
+        call.tell(line)
 
 
 def _goes_with(

@@ -483,6 +483,21 @@ def test_everything_is_suspended_and_resumed(box):
     assert "everything is not suspended." in box.run("resume", "--all").stdout
 
 
+def test_what_waits_for_the_end_of_a_suspension_is_told(box):
+    (box.root / "apps" / "new").mkdir(parents=True)
+    (box.root / "apps" / "new" / "manifest.yml").write_text(manifest("new"))
+    for name in ("web", "db", "shop"):
+        box.write(f"{name}.yml", manifest(name))
+    box.run("suspend", "--all")
+    told = "That waits: everything is suspended by the operator; `archipelago resume --all` ends"
+    assert told in box.run("install", "new").stdout
+    assert box.json("remove", "shop")["waits"] == ""
+    box.run("suspend", "--all", "--keep-running")
+    assert "That waits: everything is left as it is" in box.run("remove", "db").stdout
+    box.run("resume", "--all")
+    assert box.json("remove", "web")["waits"] == ""
+
+
 def test_a_word_of_somebodys_own_is_not_outdone(box):
     box.write("web.yml", manifest("web") + "---\nsuspend: {app: web}\n")
     told = box.run("suspend", "web", "--for", "1h")
