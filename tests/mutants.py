@@ -164,8 +164,8 @@ MUTANTS = (
     Mutant(
         "a confirmation never expires",
         "security/evidence.py",
-        "valid = now < expires <=",
-        "valid = expires <=",
+        "if at <= now < at + _LASTS",
+        "if at <= now",
         ("unit/test_evidence.py",),
     ),
     # What is done, and in which order
