@@ -148,6 +148,13 @@ MUTANTS = (
         MEMORY_CONTRACT,
     ),
     Mutant(
+        "what others need is stopped under them",
+        "core/stopping.py",
+        "    if not first:\n        return change",
+        "    if True:\n        return change",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
         "a network that is left alone is forgotten",
         "model/observed.py",
         "{c.app for c in self.containers} | {n.app for n in self.networks},",

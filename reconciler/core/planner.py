@@ -13,7 +13,7 @@ Rule 7  At rest nothing acts.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.core import backoff, graph, suspension
+from reconciler.core import backoff, graph, stopping, suspension
 from reconciler.core.comparison import Comparison, compare
 from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.removal import decide_removals
@@ -39,8 +39,9 @@ def plan(situation: Situation) -> Plan:
     decisions = {app: _patient(situation, d) for app, d in decisions.items()}
     moments = [d.look_again_at for d in decisions.values() if d.look_again_at]
     moments += suspension.ends(situation.desired, situation.now)
+    changes = {app: decisions[app].change for app in sorted(decisions)}
     return Plan(
-        changes=tuple(decisions[app].change for app in sorted(decisions)),
+        changes=tuple(stopping.in_turn(changes, situation.desired.apps).values()),
         look_again_at=min(moments, default=None),
     )
 

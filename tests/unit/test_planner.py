@@ -734,6 +734,62 @@ CASES = [
     ),
     # suspended
     Case(
+        "when all are stopped, what others need is stopped after them",
+        situation(
+            desired(replace(SHOP, suspended=True), replace(DB, suspended=True)),
+            observed(*running(SHOP, DB)),
+        ),
+        [("db", "hold", "DependantsFirst"), ("shop", "stop", "Suspended")],
+        message="is stopped after shop",
+    ),
+    Case(
+        "and when they have stopped, it is its turn",
+        situation(
+            desired(replace(SHOP, suspended=True), replace(DB, suspended=True)),
+            observed(seen(SHOP, state=EXITED, exit_code=0), *running(DB)),
+        ),
+        [("db", "stop", "Suspended"), ("shop", "hold", "Suspended")],
+    ),
+    Case(
+        "one that cannot be stopped now holds up nobody",
+        situation(
+            desired(replace(SHOP, suspended=True), replace(DB, suspended=True)),
+            observed(*running(SHOP, DB)),
+            attempts={"shop": Attempts(SHOP.digest, failures=1, since=NOW, message="no")},
+        ),
+        [("db", "stop", "Suspended"), ("shop", "hold", "BackOff")],
+    ),
+    Case(
+        "who merely can use it does not come first",
+        situation(
+            desired(
+                replace(SHOP, suspended=True, requires=(Requirement("db", optional=True),)),
+                replace(DB, suspended=True),
+            ),
+            observed(*running(SHOP, DB)),
+        ),
+        [("db", "stop", "Suspended"), ("shop", "stop", "Suspended")],
+    ),
+    Case(
+        "in a ring all are stopped at once, and what they need after them",
+        situation(
+            desired(
+                *(
+                    replace(app(a, requires=needs), suspended=True)
+                    for a, needs in (("a", ("b",)), ("b", ("a", "c")), ("c", ()), ("d", ("c",)))
+                ),
+            ),
+            observed(*(seen(a) for a in "abcd")),
+        ),
+        [
+            ("a", "stop", "Suspended"),
+            ("b", "stop", "Suspended"),
+            ("c", "hold", "DependantsFirst"),
+            ("d", "stop", "Suspended"),
+        ],
+        message="is stopped after d",
+    ),
+    Case(
         "a suspended app is stopped",
         situation(desired(replace(PAIR, suspended=True)), observed(*running(PAIR))),
         [("pair", "stop", "Suspended")],

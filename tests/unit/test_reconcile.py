@@ -367,6 +367,8 @@ def test_what_is_suspended_for_a_while_comes_back_by_itself(box):
     box.settle()
     ends = box.clock.now() + timedelta(hours=2)
     box.folder.words.append({"all": True, "until": ends.isoformat()})
+    box.run()
+    assert set(box.running()) == {"db"}
     status = box.run()
     assert box.running() == {}
     assert status.of("db").message == "suspended by the operator until " + ends.strftime(
