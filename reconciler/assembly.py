@@ -1,16 +1,17 @@
 """The parts of a loop, put together. Only `wiring` calls this."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler import parts
+from reconciler import locking, parts
 from reconciler.apply import Applier
 from reconciler.clock import SystemClock
 from reconciler.config import Settings, environment
 from reconciler.controller import Controller, Rhythm
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver
+from reconciler.drivers.podman.service import private_directory, runtime_directory
 from reconciler.lanes import LanePool
 from reconciler.model.status import Status
 from reconciler.probes import ProbePool
@@ -57,6 +58,7 @@ def loop(
     log: bool,
 ) -> Loop:
     """Build a loop; everything that has to be taken down again is put on the stack."""
+    stack.enter_context(_alone(settings))
     logs = configure(settings.log_format)
     metrics = Metrics()
     stack.callback(metrics.close)
@@ -70,6 +72,17 @@ def loop(
     built = _Built(settings, SystemClock(), driver, ledger, metrics, logs)
     controller, usage = built.controller(stack, found.ensure, on_status, log=log)
     return Loop(controller, usage, found.sentence, address)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Generator[None]:
+    """Be the only loop of this instance on this machine, whichever state folder others have."""
+    directory = runtime_directory(settings.instance, environment())
+    with ExitStack() as stack:
+        with suppress(OSError):  # no such place: then the lock in the state folder has to do
+            private_directory(directory)
+            stack.enter_context(locking.hold(directory / "loop.lock", SystemClock()))
+        yield
 
 
 @dataclass(slots=True)

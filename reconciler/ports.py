@@ -20,6 +20,7 @@ from reconciler.model.pin import Pin, PinKey
 from reconciler.model.secret import SecretRef, SecretSpec
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.status import Status
+from reconciler.model.volume import ObservedVolume
 
 Wake = Callable[[], None]
 
@@ -170,6 +171,27 @@ class Driver(Protocol):
         Links are not followed, what is linked twice counts once, and other file systems that are
         mounted inside do not count. None: not all of it could be read, it is not there, it took
         too long, or `stop` was set. One that is not ours is refused.
+        """
+        ...
+
+    def volumes(self) -> tuple[ObservedVolume, ...]:
+        """
+        Return all volumes of this instance, sorted by app and name.
+
+        With them, without an app, those that are named as ours are and carry no instance's label.
+        """
+        ...
+
+    def volume_users(self, name: str) -> tuple[str, ...]:
+        """Return the names of all containers, anybody's, that mount the volume, sorted."""
+        ...
+
+    def remove_volume(self, name: str) -> None:
+        """
+        Have the volume gone, and the data in it. No step of a plan: only an operator asks for it.
+
+        Absent is fine; one that is not ours is refused; in use is a DriverConflict that names the
+        users.
         """
         ...
 

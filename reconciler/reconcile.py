@@ -6,10 +6,10 @@ nothing that runs.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from reconciler.core import backoff, isolation, pins
+from reconciler.core import backoff, gates, isolation, pins, suspension
 from reconciler.core.comparison import Comparison
 from reconciler.core.conditions import Reported, app_statuses
 from reconciler.core.planner import compare_all, plan, still_wanted
@@ -141,15 +141,19 @@ class Reconciler:
             memory.desired = resolve(*fresh, self._settings.platform)
             memory.snapshots = fresh
         waits = [s.settle_seconds for s in fresh if s.settle_seconds is not None]
-        return memory.desired, min(waits, default=None)
+        desired = suspension.as_of(memory.desired, self._parts.clock.now())
+        return desired, min(waits, default=None)
 
     def _look(self, desired: Desired) -> Situation:
         parts, memory = self._parts, self._memory
+        observed, evidence = parts.driver.observe(), parts.evidence.gather()
+        if gates.asks_for_volumes(desired, observed, evidence):
+            observed = replace(observed, volumes=parts.driver.volumes())
         return Situation(
             desired=desired,
-            observed=parts.driver.observe(),
+            observed=observed,
             now=parts.clock.now(),
-            evidence=parts.evidence.gather(),
+            evidence=evidence,
             probes=parts.probes.records(),
             usage=parts.usage.records(),
             attempts=memory.attempts,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reconciler.assembly import Loop
     from reconciler.core.specs import Platform
     from reconciler.drivers.podman.doctor import Finding
+    from reconciler.leftovers import Leftovers
     from reconciler.model.desired import Desired
     from reconciler.model.pin import Told
     from reconciler.model.snapshot import Snapshot
@@ -113,10 +114,13 @@ def platform(settings: Settings) -> "Platform":
 
 def desired(settings: Settings, snapshot: "Snapshot | None" = None) -> "Desired":
     """Return what should run, from the documents alone (those given, or all): needs no engine."""
+    from reconciler import parts
     from reconciler.core.resolve import resolve
 
-    found = documents(settings.desired_state) if snapshot is None else snapshot
-    return resolve(found, documents(settings.catalogue), platform(settings))
+    # As the loop reads it: a folder that is not there is not an empty one.
+    if snapshot is None:
+        snapshot = parts.desired(settings, SystemClock(), settle=0).read()
+    return resolve(snapshot, documents(settings.catalogue), platform(settings))
 
 
 def secrets(settings: Settings) -> "SecretFiles":
@@ -131,6 +135,19 @@ def ledger(settings: Settings) -> "FileLedger":
     from reconciler import parts
 
     return parts.ledger(settings)
+
+
+def leftovers(settings: Settings) -> "Leftovers":
+    """Return what knows what the state folder keeps of apps."""
+    from reconciler import parts
+    from reconciler.leftovers import Leftovers
+
+    return Leftovers(
+        parts.secrets(settings),
+        parts.ledger(settings),
+        settings.state_dir / "shares",
+        settings.state_dir / "last-good",
+    )
 
 
 def ask_registries(images: "Iterable[str]") -> "Mapping[str, Told]":

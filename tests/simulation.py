@@ -43,6 +43,7 @@ class Folder:
     apps: dict[str, dict] = field(default_factory=dict)
     broken: dict[str, dict] = field(default_factory=dict)  # the last good version of each
     suspended: set[str] = field(default_factory=set)
+    words: list[dict] = field(default_factory=list)  # other `suspend:` documents
     complete: bool = True
     _made: dict = field(default_factory=dict)
 
@@ -59,6 +60,7 @@ class Folder:
             Document(SuspendManifest(app=a), Origin(f"{a}.suspend.yml", 1, 1))
             for a in sorted(self.suspended)
         )
+        suspensions += tuple(self._word(word) for word in self.words)
         return Snapshot(
             documents=tuple(self._document(a, d) for a, d in self.apps.items()) + suspensions,
             last_good=tuple(self._document(a, d) for a, d in self.broken.items() if d),
@@ -66,6 +68,13 @@ class Folder:
                 Problem(Origin(f"{a}.yml", 3, 1), "cannot be read", "", None) for a in self.broken
             ),
         )
+
+    def _word(self, word):
+        key = ("suspend", repr(word))
+        if key not in self._made:
+            made = SuspendManifest.model_validate(word)
+            self._made[key] = Document(made, Origin("words.yml", 1, 1))
+        return self._made[key]
 
     def _document(self, app, data):
         key = (app, repr(data))
@@ -166,12 +175,13 @@ class Diary:
 
 
 class Facts:
-    def __init__(self, ledger):
+    def __init__(self, world):
         self.evidence = Evidence(free_bytes=2**40)
-        self.ledger = ledger
+        self.world = world
 
     def gather(self):
-        return replace(self.evidence, pins=self.ledger.pins())
+        kept = frozenset(self.world.secrets.values)
+        return replace(self.evidence, secrets=kept, pins=self.world.ledger.pins())
 
 
 class Simulation:
@@ -182,7 +192,7 @@ class Simulation:
         self.world = World(self.clock)
         self.world.publish(IMAGE, "localhost/test:2", "localhost/test:3")
         self.folder, self.catalogue = Folder(), Folder()
-        self.facts = Facts(self.world.ledger)
+        self.facts = Facts(self.world)
         self.usage = GivenUsage()
         self.prune_limit = prune_limit
         self.restart()

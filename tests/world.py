@@ -6,6 +6,8 @@ CMD gets new mount, network and process namespaces: own container storage, own /
 /etc/containers, own bridges, ports and firewall tables, loopback only, and no way out. Process 1
 of the new namespace is this file; when it ends, however it ends, the kernel ends everything that
 was started in there. What a killed world leaves on disk, the next one clears away (`--sweep`).
+`--keep DIR CMD…` (root) lives in a directory that outlives it, and ends as a machine without power
+does; with the same directory the next one is that machine, booted again.
 Without root, Podman's own user namespace does the separating, and CMD gets directories of its own.
 CMD's exit code, standard input, working directory and signals are those of this command.
 """
@@ -30,6 +32,7 @@ sys.path.insert(0, str(CHECKOUT))
 from reconciler.drivers.podman import host  # noqa: E402
 
 PREFIX = "archipelago-world-"
+KEEP = "--keep"
 BASE = Path(os.environ.get("TMPDIR") or "/var/tmp")
 # Everything in /run that a Podman keeps its state in, or takes a running systemd or udevd from:
 # both serve the machine's first namespaces only, so in the world there are none.
@@ -69,6 +72,8 @@ def main(arguments):
     if arguments == ["--sweep"]:
         sweep()
         return 0
+    if arguments[0] == KEEP:
+        return boot(Path(arguments[1]), arguments[2:])
     if os.environ.get("ARCHIPELAGO_TEST_WORLD"):  # in one already
         os.execvp(arguments[0], arguments)
     if reason := why_not():
@@ -78,6 +83,16 @@ def main(arguments):
     sweep()
     with directory() as own:
         return run_as_root(own, arguments) if os.geteuid() == 0 else run_as_user(own, arguments)
+
+
+def boot(own, arguments):
+    """Run a world in a directory that stays; what only a running machine has is gone after it."""
+    own.mkdir(parents=True, exist_ok=True)
+    (own / KEEP).touch()
+    try:
+        return run_as_root(own, arguments)
+    finally:
+        end_cgroups(own)
 
 
 def why_not():
@@ -192,7 +207,8 @@ def be_process_one(own, arguments):
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         guarded(lambda: execute(arguments, environment))
     status = wait_for(child, forward=child)
-    clear(own, environment)
+    if not (own / KEEP).exists():
+        clear(own, environment)
     return code(status)
 
 
@@ -209,7 +225,7 @@ def furnish(own):
     mount("proc", "/proc", "proc")
     # A fresh /sys shows this network namespace; the control groups stay the machine's.
     for name in ("cgroup", "run", "storage", "etc"):
-        (own / name).mkdir()
+        (own / name).mkdir(exist_ok=True)
     mount("/sys/fs/cgroup", own / "cgroup", flags=MS_BIND | MS_REC)
     mount("sysfs", "/sys", "sysfs")
     mount(own / "cgroup", "/sys/fs/cgroup", flags=MS_MOVE)

@@ -31,6 +31,8 @@ VERBS = {
     "graph": "graph",
     "outdated": "outdated",
     "update": "update",
+    "volumes": "volumes",
+    "purge": "purge",
 }
 GROUPS = {
     "confirm": ("Give the word that a dangerous step waits for.", {"removal": "confirm"}),

@@ -1,6 +1,7 @@
 """What the verbs that write need to know of the desired directory."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,11 @@ def read(settings: "Settings") -> "Snapshot":
     """Return all documents; ConfigurationError where the directory itself cannot be read."""
     from reconciler import wiring
 
+    if not settings.desired_state.is_dir():
+        raise ConfigurationError(
+            f"cannot use the desired state: there is no folder {settings.desired_state}; "
+            "name the right one with --desired-state",
+        )
     snapshot = wiring.documents(settings.desired_state)
     if not snapshot.complete:
         raise ConfigurationError(
@@ -59,6 +65,19 @@ def suspended_in_install(snapshot: "Snapshot", app: str) -> Iterator[str]:
         manifest = document.manifest
         if isinstance(manifest, InstallManifest) and document.app == app and manifest.suspend:
             yield str(document.origin)
+
+
+def waits(snapshot: "Snapshot", now: datetime, *, removal: bool = False) -> str:
+    """Say that all apps are suspended, where that keeps what was asked for from happening now."""
+    from reconciler.core.suspension import EVERY, in_force, told, written
+    from reconciler.model.desired import Desired
+
+    documents = (*snapshot.documents, *snapshot.last_good)
+    word = in_force(Desired(suspensions=written(documents)), EVERY, now)
+    if word is None or (removal and not word.keep_running):
+        return ""
+    said = told(word.until, keep_running=word.keep_running)
+    return f"That waits: everything is {said}; `archipelago resume --all` ends it."
 
 
 def commit_notice(root: Path) -> str:

@@ -10,6 +10,7 @@ import typer
 from reconciler.cli import desired
 from reconciler.cli.call import Call
 from reconciler.cli.words import plain, unknown_app
+from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def install(
         hint = f" ({problem.hint})" if problem.hint else ""
         raise ConfigurationError(f"{problem.message}{hint}; nothing was written")
     file = edit.install(settings.desired_state, app, text)
-    _tell(call, app, file, before, after, desired.commit_notice(settings.desired_state))
+    waits = desired.waits(snapshot, SystemClock().now())
+    notices = (waits, desired.commit_notice(settings.desired_state))
+    _tell(call, app, file, before, after, notices)
 
 
 def interactive() -> bool:
@@ -60,13 +63,14 @@ def _tell(
     file: Path,
     before: "Desired",
     after: "Desired",
-    notice: str,
+    notices: tuple[str, str],
 ) -> None:
+    waits, notice = notices
     more = sorted(after.apps.keys() - before.apps.keys() - {app})
     alerts = [s.alert_install for a in (app, *more) if (s := after.apps[a]).alert_install]
     if call.json:
         told = {"app": app, "file": str(file), "installs_with": more, "alerts": alerts}
-        call.print_json(told | {"notice": notice})
+        call.print_json(told | {"waits": waits, "notice": notice})
         return
     for alert in alerts:
         call.tell(plain(alert))
@@ -77,8 +81,8 @@ def _tell(
             call.tell(f"{one} is held for now: this version cannot carry out {', '.join(keys)}.")
     if after.apps[app].secrets:
         call.tell(f"`archipelago secret {app}` tells the secrets that are made for it.")
-    if notice:
-        call.tell(notice)
+    for line in filter(None, notices):
+        call.tell(line)
 
 
 def _check_new(snapshot: "Snapshot", app: str) -> None:

@@ -45,10 +45,12 @@ def remove(
     done = [edit.remove_app(file, app) for file in desired.files_of(snapshot, app)]
     edits = [e for e in done if e is not None]
     notice = desired.commit_notice(settings.desired_state)
+    waits = desired.waits(snapshot, SystemClock().now(), removal=True)
     alerts = [spec.alert_uninstall for name in going if (spec := found.apps.get(name))]
     if call.json:
         files = [{"file": str(e.file), "deleted": e.deleted} for e in edits]
-        told = {"app": app, "files": files, "needed_by": needed_by, "notice": notice}
+        told = {"app": app, "files": files, "needed_by": needed_by, "waits": waits}
+        told["notice"] = notice
         call.print_json(told | {"goes_with": going[1:], "alerts": [a for a in alerts if a]})
         return
     for alert in filter(None, alerts):
@@ -57,8 +59,9 @@ def remove(
         call.tell(f"{'Deleted' if e.deleted else 'Cut it out of'} {e.file}")
     also = f", and {', '.join(going[1:])}, which nobody else requires" if going[1:] else ""
     call.tell(f"The loop removes {app}{also}; its volumes stay.")
-    if notice:
-        call.tell(notice)
+    call.tell(f"`archipelago purge {app}` deletes its data as well, when it is gone.")
+    for line in filter(None, (waits, notice)):
+        call.tell(line)
 
 
 def _goes_with(
@@ -98,11 +101,11 @@ def _check_requested(found: "Desired", app: str) -> None:
 def _give_word(settings: "Settings", going: list[str], *, last: bool) -> None:
     """Write down that these removals are meant: the guard against accidents lets them pass."""
     from reconciler import wiring
-    from reconciler.security.evidence import confirm_removals, confirmed_removals
+    from reconciler.security.evidence import confirm_removals
 
     file, now = wiring.confirmation_path(settings), SystemClock().now()
     try:
-        confirm_removals(file, confirmed_removals(file, now) | {*going}, now)
+        confirm_removals(file, frozenset(going), now)
     except OSError as error:
         if last:
             why = (error.strerror or type(error).__name__).lower()

@@ -1,64 +1,193 @@
-"""`archipelago suspend APP` and `resume APP`: an app that stays installed and does not run."""
+"""`archipelago suspend` and `resume`: apps that stay installed and are stopped, or left alone."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reconciler.cli import desired
 from reconciler.cli.call import Call
+from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
+from reconciler.model.desired import Suspension
 
-App = Annotated[str, typer.Argument(help="The app.")]
+if TYPE_CHECKING:
+    from reconciler.model.snapshot import Snapshot
+
+_Every = Annotated[bool, typer.Option("--all", help="Every app of this box.")]
+_App = Annotated[str | None, typer.Argument(help="The app.")]
 
 
-def suspend(call: Call, app: App) -> None:
+def suspend(
+    call: Call,
+    app: _App = None,
+    every: _Every = False,
+    period: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="For so long, such as 2h.")
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="MOMENT", help="Until then, such as 2026-12-01T10:00."),
+    ] = None,
+    keep_running: Annotated[
+        bool,
+        typer.Option("--keep-running", help="Stop nothing, and leave it exactly as it is."),
+    ] = False,
+) -> None:
     """Stop an app and keep it stopped, until it is resumed."""
-    from reconciler.model.manifest.verbs import SuspendManifest
     from reconciler.sources import edit
 
+    now = SystemClock().now()
+    whom = _whom("suspend", app, every=every)
+    word = Suspension(_end(period, until, now), keep_running)
     settings = call.settings()
     snapshot = desired.read(settings)
-    desired.check_wanted(snapshot, app)
-    known = [
-        str(d.origin)
-        for d in snapshot.documents
-        if d.app == app and isinstance(d.manifest, SuspendManifest)
-    ]
-    known += desired.suspended_in_install(snapshot, app)
-    file = None if known else edit.suspend(settings.desired_state, app)
+    if whom:
+        desired.check_wanted(snapshot, whom)
+    own = edit.suspension_file(settings.desired_state, whom)
+    said = _in_force(snapshot, whom, now)
+    _check_elsewhere(whom, word, [s for s in said if s.file != own])
+    known = [s.place for s in said if s.word == word]
+    file = None if known else edit.suspend(settings.desired_state, whom, word)
     notice = desired.commit_notice(settings.desired_state) if file else ""
     if call.json:
-        places = known or [str(file)]
-        call.print_json({"app": app, "suspended": places, "changed": not known, "notice": notice})
-    elif known:
-        call.tell(f"{app} is suspended already, by {known[0]}")
-    else:
-        call.tell(f"Wrote {file}: the loop stops {app}, `archipelago resume {app}` starts it.")
-        if notice:
-            call.tell(notice)
+        told = {"app": whom or None, "suspended": known or [str(file)], "changed": not known}
+        ends = word.until.isoformat().replace("+00:00", "Z") if word.until else None
+        call.print_json(told | {"until": ends, "keep_running": keep_running, "notice": notice})
+        return
+    name = whom or "everything"
+    call.tell(
+        f"{name} is suspended already, by {known[0]}"
+        if known
+        else f"Wrote {file}: {_promise(whom, word)}"
+    )
+    if notice:
+        call.tell(notice)
 
 
-def resume(call: Call, app: App) -> None:
+def resume(call: Call, app: _App = None, every: _Every = False) -> None:
     """Let a suspended app run again."""
     from reconciler.sources import edit
 
+    whom = _whom("resume", app, every=every)
     settings = call.settings()
     snapshot = desired.read(settings)
-    done = [edit.resume(file, app) for file in desired.files_of(snapshot, app)]
+    done = [edit.resume(file, whom) for file in desired.files_of(snapshot, whom)]
     edits = [e for e in done if e is not None]
-    elsewhere = list(desired.suspended_in_install(snapshot, app))
+    elsewhere = list(desired.suspended_in_install(snapshot, whom))
     if elsewhere:
         raise ConfigurationError(
-            f"cannot resume {app}: {elsewhere[0]} says `suspend: true`; "
+            f"cannot resume {whom}: {elsewhere[0]} says `suspend: true`; "
             "that file is yours: take the line out",
         )
-    if not edits:
-        desired.check_wanted(snapshot, app)
+    if not edits and whom:
+        desired.check_wanted(snapshot, whom)
     notice = desired.commit_notice(settings.desired_state) if edits else ""
+    still = _still(snapshot, whom)
     if call.json:
         files = [{"file": str(e.file), "deleted": e.deleted} for e in edits]
-        call.print_json({"app": app, "files": files, "changed": bool(edits), "notice": notice})
+        told = {"app": whom or None, "files": files, "changed": bool(edits), "still": still}
+        call.print_json(told | {"notice": notice})
         return
-    call.tell(f"{app} is resumed: the loop starts it." if edits else f"{app} is not suspended.")
+    name = whom or "everything"
+    call.tell(
+        f"{name} is resumed: the loop takes it up again." if edits else f"{name} is not suspended."
+    )
+    for line in still:
+        call.tell(line)
     if notice:
         call.tell(notice)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A suspension that is in force, and where it stands."""
+
+    word: Suspension
+    place: str
+    file: Path
+
+
+def _whom(verb: str, app: str | None, *, every: bool) -> str:
+    """Return the app; nothing for all."""
+    if (app is None) != every:
+        raise ConfigurationError(f"cannot {verb}: name one app, or say --all")
+    return app or ""
+
+
+def _end(period: str | None, until: str | None, now: datetime) -> datetime | None:
+    """Return when it ends, in whole seconds."""
+    from reconciler.model.quantities import QuantityError, parse_duration
+
+    if period is not None and until is not None:
+        raise ConfigurationError("cannot suspend: say --for or --until, not both")
+    try:
+        if period is not None:
+            end = now + timedelta(seconds=parse_duration(period))
+        elif until is not None:
+            end = datetime.fromisoformat(until).astimezone(now.tzinfo)
+        else:
+            return None
+    except QuantityError as error:
+        raise ConfigurationError(f"cannot use --for: {error}; {error.hint}") from error
+    except (ValueError, OverflowError) as error:
+        what = "--for: it is too long" if until is None else f"--until {until}"
+        hint = "write 2h or 30d" if until is None else "write for example 2026-12-01T10:00"
+        raise ConfigurationError(f"cannot use {what}; {hint}") from error
+    end = end.replace(microsecond=0)
+    if end <= now:
+        raise ConfigurationError("cannot suspend until then: that moment is over")
+    return end
+
+
+def _in_force(snapshot: "Snapshot", whom: str, now: datetime) -> list[_Said]:
+    from reconciler.core.suspension import written
+
+    return [
+        _Said(word, str(document.origin), Path(document.origin.file))
+        for document in snapshot.documents
+        for word in written([document]).get(whom, ())
+        if word.until is None or now < word.until
+    ]
+
+
+def _check_elsewhere(whom: str, word: Suspension, elsewhere: list[_Said]) -> None:
+    """What the operator wrote by hand is theirs: beside it, another word would be weaker."""
+    other = next((s for s in elsewhere if s.word != word), None)
+    if other is not None and not any(s.word == word for s in elsewhere):
+        from reconciler.core.suspension import told
+
+        said = told(other.word.until, keep_running=other.word.keep_running)
+        raise ConfigurationError(
+            f"cannot suspend {whom or 'everything'} so: it is {said} already, by {other.place}; "
+            "that file is yours: edit it",
+        )
+
+
+def _promise(whom: str, word: Suspension) -> str:
+    """Say what the loop does now, and what ends it."""
+    whose = whom or "--all"
+    what = f"the loop stops {whom or 'everything'}"
+    if word.keep_running:
+        what = f"the loop leaves {whom or 'everything'} exactly as it is"
+    if word.until is None:
+        return f"{what}, `archipelago resume {whose}` starts it."
+    end = word.until.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return f"{what} until {end}, or until `archipelago resume {whose}`."
+
+
+def _still(snapshot: "Snapshot", whom: str) -> list[str]:
+    """Say what is suspended all the same: an app with all others, or some of all on their own."""
+    from reconciler.core.suspension import EVERY, written
+
+    now = SystemClock().now()
+    if whom:
+        every = _in_force(snapshot, EVERY, now)
+        text = f"{whom} stays suspended with all others, by "
+        return [f"{text}{s.place}: `archipelago resume --all`" for s in every]
+    apps = sorted(
+        app for app in written(snapshot.documents) if app and _in_force(snapshot, app, now)
+    )
+    return [f"Still suspended, each on its own: {', '.join(apps)}"] if apps else []

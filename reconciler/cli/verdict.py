@@ -74,7 +74,7 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
                 "file": document.origin.file,
                 "line": document.origin.line,
                 "kind": _kind(document),
-                "app": document.app,
+                "app": document.app or None,
             }
             for document in verdict.documents
         ],

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.core import backoff, graph
+from reconciler.core import backoff, graph, suspension
 from reconciler.core.comparison import Comparison, is_completed
 from reconciler.core.health import worst
 from reconciler.core.situation import Situation
@@ -59,7 +59,6 @@ _RECONCILING = frozenset(
         Reason.DEPENDANTS_FIRST,
     },
 )
-
 
 _CALM_PERCENT = 95  # of the limit: at the limit itself the answer would come and go
 
@@ -135,6 +134,7 @@ def _app_status(
         required_by=needed_by,
         disk_bytes=_held(planned, spec, situation.usage, before),
         disk_limit=spec.disk_limit if spec else None,
+        suspended=suspension.in_force(situation.desired, app, situation.now),
     )
 
 
@@ -160,13 +160,14 @@ class _Facts:
 def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...]:
     change = facts.change
     ready = _serves(facts.spec, facts.comparison, facts.containers)
-    ready = ready and change.reason is not Reason.SUSPENDED
+    suspended = change.reason is Reason.SUSPENDED
+    ready = ready and not (suspended and facts.spec and facts.spec.suspended)
     acts = change.acts or change.reason in _RECONCILING
     told = {
         ConditionType.READY: (
             ready,
-            "Serving" if ready else str(change.reason),
-            "" if ready else change.message,
+            "Serving" if ready and not suspended else str(change.reason),
+            "" if ready and not suspended else change.message,
         ),
         ConditionType.RECONCILING: (
             acts,

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from reconciler.core import gates, steps
+from reconciler.core import gates, steps, suspension
 from reconciler.core.comparison import Comparison
 from reconciler.model.change import Action, Change, Reason
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import HealthState
 from reconciler.model.observed import ContainerState
+from reconciler.model.volume import ObservedVolume
 
 ENDING_SECONDS = 0.03  # how soon the engine will have noticed the end of a process
 
@@ -20,6 +21,7 @@ class Circumstances:
     What one app's decision needs to know beyond the app itself.
 
     `missing` and `not_ready` are required apps; `ring` is a path that ends where it begins.
+    `volumes` are its own that are there, as far as that was looked for.
     """
 
     now: datetime
@@ -28,6 +30,7 @@ class Circumstances:
     missing: tuple[str, ...] = ()
     not_ready: tuple[str, ...] = ()
     restarted: tuple[str, ...] = ()
+    volumes: tuple[ObservedVolume, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,13 @@ def decide(comparison: Comparison, circumstances: Circumstances) -> Decision:
 
 
 def _suspended(comparison: Comparison, _: Circumstances) -> Decision | None:
-    if not comparison.spec.suspended:
+    spec = comparison.spec
+    if not spec.suspended and not spec.left_alone:
         return None
-    work = steps.stop(steps.shutdown_order(comparison))
+    work = () if spec.left_alone else steps.stop(steps.shutdown_order(comparison))
     action = Action.STOP if work else Action.HOLD
-    decision = _decision(comparison, action, Reason.SUSPENDED, "suspended by the operator")
+    told = suspension.told(spec.suspended_until, keep_running=spec.left_alone)
+    decision = _decision(comparison, action, Reason.SUSPENDED, told)
     return replace(decision, change=replace(decision.change, steps=work))
 
 
@@ -120,7 +125,8 @@ def _out_of_date(comparison: Comparison, circumstances: Circumstances) -> Decisi
         denial = gates.storage(comparison.spec, circumstances.evidence)
         if denial:
             return _decision(comparison, Action.HOLD, Reason.NOT_ENOUGH_STORAGE, denial)
-    denial = gates.lost_secrets(comparison, circumstances.evidence) if create else ""
+    evidence, volumes = circumstances.evidence, circumstances.volumes
+    denial = gates.lost_secrets(comparison, evidence, volumes) if create else ""
     if denial:
         return _decision(comparison, Action.HOLD, Reason.SECRET_LOST, denial)
     return _act(comparison, circumstances, action, reason)

@@ -28,7 +28,7 @@ def with_repairs(change: Change, comparison: Comparison) -> Change:
     """Return the change with the repairs of what drifted, unless it acts on processes anyway."""
     if change.acts and change.action is not Action.ISOLATE:
         return change
-    if comparison.spec.suspended:
+    if comparison.spec.suspended or comparison.spec.left_alone:
         return change
     work: list[Step] = []
     told: list[str] = []

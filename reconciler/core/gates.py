@@ -1,24 +1,54 @@
 """Gates: each looks at evidence and returns why not, or nothing. Missing evidence denies."""
 
+from collections.abc import Iterable
+
 from reconciler.core.comparison import Comparison
-from reconciler.model.desired import AppSpec
+from reconciler.model.desired import AppSpec, Desired
 from reconciler.model.evidence import Evidence
+from reconciler.model.observed import Observed
+from reconciler.model.volume import ObservedVolume
 
 _GIB = 2**30
 
 
-def lost_secrets(comparison: Comparison, evidence: Evidence) -> str:
-    """Deny making a container with a new secret where its data was made with another."""
+def lost_secrets(
+    comparison: Comparison,
+    evidence: Evidence,
+    volumes: Iterable[ObservedVolume] = (),
+) -> str:
+    """
+    Deny making a container with a new secret where its data was made with another.
+
+    What the data was made with, containers say, and where none is left, `volumes`. One that was
+    made before that was written down denies only where not a single secret is left.
+    """
     app = comparison.spec.id
     seen = (*comparison.current.values(), *comparison.outdated)
     used = {name for container in seen for name in container.secrets}
     wanted = {secret.name for secret in comparison.spec.secrets}
-    lost = sorted(n for n in used & wanted if (app, n) not in evidence.secrets)
+    kept = {name for of, name in evidence.secrets if of == app}
+    for volume in () if seen else volumes:
+        used |= {*volume.secrets} if volume.secrets is not None else (set() if kept else wanted)
+    lost = sorted((used & wanted) - kept)
     if not lost:
         return ""
     return (
         f"its secret {', '.join(lost)} is gone, and its data was made with it: bring back"
-        f" secrets/{app} in the state folder from a backup, or remove the app to begin anew"
+        f" secrets/{app} in the state folder from a backup, or begin anew:"
+        f" `archipelago remove {app}`, then `archipelago purge {app}`"
+    )
+
+
+def asks_for_volumes(desired: Desired, observed: Observed, evidence: Evidence) -> bool:
+    """Whether a secret is about to be made, so that it matters which data is there already."""
+    here = {container.app for container in observed.containers}
+    return any(
+        app not in here
+        and not (spec.suspended or spec.left_alone)
+        and not spec.unsupported
+        and any((app, secret.name) not in evidence.secrets for secret in spec.secrets)
+        for app, spec in desired.apps.items()
+        if spec.volumes
     )
 
 

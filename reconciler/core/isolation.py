@@ -209,7 +209,7 @@ def _repaired(
     spec, rules = comparison.spec, around.in_force.get(comparison.spec.id)
     running = [c for c in comparison.current.values() if c.state in _RUNS]
     anything = running or any(c.state in _RUNS for c in comparison.outdated)
-    if not anything or (comparison.to_create() and rules is not None):
+    if not anything or (rules is not None and (spec.left_alone or comparison.to_create())):
         return change
     work: list[Step] = [Isolate(wanted)] if rules != wanted else []
     told = (

@@ -15,7 +15,7 @@ What the rules say of processes is completed by `isolation`: who may reach whom.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.core import backoff, graph
+from reconciler.core import backoff, graph, stopping, suspension
 from reconciler.core.comparison import Comparison, compare
 from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.drift import with_repairs
@@ -47,8 +47,10 @@ def plan(situation: Situation) -> Plan:
     }
     decisions = {app: _patient(situation, d) for app, d in decisions.items()}
     moments = [d.look_again_at for d in decisions.values() if d.look_again_at]
+    moments += suspension.ends(situation.desired, situation.now)
+    changes = {app: decisions[app].change for app in sorted(decisions)}
     return Plan(
-        changes=tuple(decisions[app].change for app in sorted(decisions)),
+        changes=tuple(stopping.in_turn(changes, situation.desired.apps).values()),
         look_again_at=min(moments, default=None),
     )
 
@@ -92,6 +94,7 @@ def _decide_desired(
             missing=missing,
             not_ready=not_ready,
             restarted=_restarted(comparison, containers),
+            volumes=tuple(v for v in situation.observed.volumes if v.app == app),
         )
         decisions[app] = decide(comparison, circumstances)
     return decisions

@@ -1,12 +1,14 @@
 """What to do with apps that are here and that nobody asks for. Removal needs proof. Pure."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
-from reconciler.core import graph, steps
+from reconciler.core import graph, steps, suspension
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, ForgetIsolation, Reason
 from reconciler.model.observed import ObservedContainer
 
+_BEING_MADE = timedelta(minutes=1)  # what was under way when the word was given
 Containers = Mapping[str, tuple[ObservedContainer, ...]]
 
 
@@ -19,6 +21,7 @@ def decide_removals(situation: Situation, containers: Containers) -> dict[str, C
         reason = desired.incomplete_because
         return {a: _hold(a, Reason.SOURCE_UNREADABLE, reason) for a in candidates}
     changes = _held_by_files(situation, containers, candidates)
+    changes |= _left_alone(situation, candidates)
     changes |= _required(situation, containers, changes)
     going = [app for app in candidates if app not in changes]
     changes |= _too_many(situation, containers, going)
@@ -50,6 +53,17 @@ def _held_by_files(
     }
 
 
+def _left_alone(situation: Situation, candidates: list[str]) -> dict[str, Change]:
+    """What the operator wants to stay as it is stays, also where nobody asks for it any more."""
+    found: dict[str, Change] = {}
+    for app in candidates:
+        word = suspension.in_force(situation.desired, app, situation.now)
+        if word is not None and word.keep_running:
+            message = suspension.told(word.until, keep_running=True)
+            found[app] = _hold(app, Reason.SUSPENDED, message)
+    return found
+
+
 def _required(
     situation: Situation,
     containers: Containers,
@@ -75,7 +89,7 @@ def _too_many(
     going: list[str],
 ) -> dict[str, Change]:
     """Losing much at once looks like an accident, and so does an empty directory."""
-    unconfirmed = [a for a in going if a not in situation.evidence.removal_confirmed]
+    unconfirmed = [a for a in going if not _confirmed(situation, a, containers[a])]
     limit = max(situation.prune_limit, len(containers) // 3)
     empty = not situation.desired.apps and not situation.desired.broken
     if len(unconfirmed) <= limit and not empty:
@@ -83,6 +97,18 @@ def _too_many(
     what = "the desired state is empty" if empty else f"more than {limit} apps would go at once"
     message = f"{what}: bring the manifests back, or say `archipelago confirm removal`"
     return {app: _hold(app, Reason.MASS_REMOVAL, message) for app in unconfirmed}
+
+
+def _confirmed(
+    situation: Situation,
+    app: str,
+    containers: tuple[ObservedContainer, ...],
+) -> bool:
+    """A word is about what was there: an app that came back since is another matter."""
+    at = situation.evidence.removal_confirmed.get(app)
+    return at is not None and all(
+        c.created_at is None or c.created_at <= at + _BEING_MADE for c in containers
+    )
 
 
 def _remove(

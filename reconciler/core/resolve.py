@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from reconciler.core import suspension
 from reconciler.core.catalogue import (
     Catalogue,
     by_app,
@@ -53,11 +54,6 @@ class _Entry:
             overrides=asked.overrides,
         )
 
-    @property
-    def suspended(self) -> bool:
-        asked = self.document.manifest
-        return isinstance(asked, InstallManifest) and asked.suspend
-
 
 @dataclass(slots=True)
 class _Resolved:
@@ -77,20 +73,16 @@ def resolve(snapshot: Snapshot, catalogue: Snapshot, platform: Platform) -> Desi
         resolved.entries[app] = _of_catalogue(known, known.documents[app], requested=False)
     for app in resolved.entries:
         _specify(app, snapshot, known, platform, needs, resolved)
-    suspended = {d.app for d in _suspensions(snapshot)}
-    apps = {
-        app: replace(spec, suspended=spec.suspended or app in suspended)
-        for app, spec in resolved.apps.items()
-        if app not in resolved.broken
-    }
-    return Desired(
-        apps=apps,
+    desired = Desired(
+        apps={app: spec for app, spec in resolved.apps.items() if app not in resolved.broken},
         broken=resolved.broken,
         problems=_problems(snapshot, catalogue, resolved, known),
         broken_files=_broken_files(snapshot),
         complete=snapshot.complete,
         incomplete_because=snapshot.incomplete_because,
+        suspensions=suspension.written((*snapshot.documents, *snapshot.last_good)),
     )
+    return suspension.as_of(desired, suspension.BEGINNING)
 
 
 def _want(snapshot: Snapshot, known: Catalogue, resolved: _Resolved) -> None:
@@ -180,7 +172,6 @@ def _specify(
         containers=tuple(replace(c, source=source) for c in spec.containers),
         origin=entry.document.origin,
         manifest_changed_at=_changed_at(entry, snapshot, known.snapshot),
-        suspended=entry.suspended,
         stale=entry.stale,
         requested=entry.requested,
     )
@@ -224,6 +215,6 @@ def _problems(
             d.origin, f"suspends `{d.app}`, which is not desired", "remove this document", d.app
         )
         for d in _suspensions(snapshot)
-        if d.app not in resolved.apps and d.app not in resolved.broken
+        if d.app and d.app not in resolved.apps and d.app not in resolved.broken
     }
     return tuple(sorted(found, key=str))

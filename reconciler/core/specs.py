@@ -40,6 +40,7 @@ from reconciler.model.manifest.container import ContainerManifest
 from reconciler.model.manifest.health import HealthCheckManifest
 from reconciler.model.manifest.overrides import OverridesManifest
 from reconciler.model.origin import Origin, Problem
+from reconciler.model.secret import SecretSpec
 from reconciler.model.template import FACTS
 
 _INTERFACE_DIGITS = 10  # with the prefix below the kernel's 15 characters
@@ -117,6 +118,7 @@ def _app_spec(
             place=len(containers) + 1,
         )
         containers.append(_named(spec, platform))
+    made = secrets(manifest, scope.parameters)
     app = AppSpec(
         id=manifest.id,
         name=manifest.name,
@@ -124,13 +126,13 @@ def _app_spec(
         digest="",
         containers=tuple(containers),
         network=network,
-        volumes=_volumes(manifest, containers, {v.source for v in others.volumes}),
+        volumes=_volumes(manifest, containers, {v.source for v in others.volumes}, made),
         requires=requires,
         origin=origin,
         storage=manifest.storage(),
         connections=reached(manifest, given.dependencies),
         disk_limit=_disk_limit(parts),
-        secrets=secrets(manifest, scope.parameters),
+        secrets=made,
         alert_install=manifest.alerts.install or "",
         alert_uninstall=manifest.alerts.uninstall or "",
         unsupported=manifest.unsupported(),
@@ -249,10 +251,12 @@ def _volumes(
     manifest: AppManifest,
     containers: list[ContainerSpec],
     others: set[str],
+    made: tuple[SecretSpec, ...],
 ) -> tuple[VolumeSpec, ...]:
     """Its own: what it reads of others is theirs to make."""
     names = {m.source for c in containers for m in c.mounts if m.kind is MountKind.VOLUME}
-    return tuple(VolumeSpec(name, manifest.id) for name in sorted(names - others))
+    hangs_on = tuple(secret.name for secret in made)
+    return tuple(VolumeSpec(name, manifest.id, hangs_on) for name in sorted(names - others))
 
 
 def _resources(container: ContainerManifest, platform: Platform) -> Resources:

@@ -38,8 +38,9 @@ def bring_up(comparison: Comparison) -> tuple[Step, ...]:
     if network and (create or comparison.network_missing):
         steps.append(EnsureNetwork(network))
     if create:
-        steps += [EnsureVolume(v) for v in comparison.spec.volumes]
+        # Secrets first: a volume that is there says that its secrets were made.
         steps += [EnsureSecret(s) for s in comparison.spec.secrets]
+        steps += [EnsureVolume(v) for v in comparison.spec.volumes]
     steps += [RemoveContainer(c.ref) for c in comparison.beyond_use()]
     steps += [CreateContainer(c) for c in create]
     if start:

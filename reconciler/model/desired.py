@@ -25,10 +25,15 @@ class NetworkSpec:
 
 @dataclass(frozen=True, slots=True)
 class VolumeSpec:
-    """A data volume of an app. Never deleted by a pass."""
+    """
+    A data volume of an app. Never deleted by a pass.
+
+    `secrets` are the names of all secrets of the app: the data may hang on any of them.
+    """
 
     name: str
     app: str
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,14 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """The operator's word to keep an app stopped, or exactly as it is; `until`, or for good."""
+
+    until: datetime | None = None
+    keep_running: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AppSpec:
     """
     One app as it should be.
@@ -63,6 +76,7 @@ class AppSpec:
     `unsupported` lists keys that this version cannot carry out: a reason to hold, never to ignore.
     `stale` is set where the file is unreadable now and this is its last good version.
     `disk_limit` is what its volumes may hold together; more is told, and stops nothing.
+    `suspended`: nothing of it is to run now; `left_alone`: nothing of it is to be touched now.
     """
 
     id: str
@@ -76,6 +90,8 @@ class AppSpec:
     origin: Origin
     manifest_changed_at: datetime | None = None
     suspended: bool = False
+    left_alone: bool = False
+    suspended_until: datetime | None = None
     storage: int | None = None
     disk_limit: int | None = None
     connections: tuple[Connection, ...] = ()
@@ -99,12 +115,16 @@ class Desired:
     `broken` names apps that somebody wants but whose documents cannot be used: hold them.
     `complete` is False where the source as a whole could not be read: remove nothing.
     `broken_files` are the files that could not be read, so that what came from them is held even
-    where their apps are not known any more.
+    where their apps are not known any more. `suspensions` are all that are written, by app, and
+    under no name those of all apps; which of them are in force, the hour decides.
     """
 
     apps: Mapping[str, AppSpec] = field(default_factory=dict[str, AppSpec])
     broken: Mapping[str, Problem] = field(default_factory=dict[str, Problem])
     problems: tuple[Problem, ...] = ()
     broken_files: Mapping[str, Problem] = field(default_factory=dict[str, Problem])
+    suspensions: Mapping[str, tuple[Suspension, ...]] = field(
+        default_factory=dict[str, tuple[Suspension, ...]],
+    )
     complete: bool = True
     incomplete_because: str = ""

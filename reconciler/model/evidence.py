@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from reconciler.model.pin import Pin, PinKey
 
@@ -11,12 +12,13 @@ class Evidence:
     """
     Facts for the gates. What is missing denies.
 
-    `removal_confirmed` names apps whose removal the operator confirmed and that has not expired.
+    `removal_confirmed` names apps whose removal the operator confirmed, and when; what expired is
+    not in it.
     `free_bytes` is the room left where volumes live; None: could not be measured. `secrets` are
     those that are kept, by app and name; `pins` are what images were taken to mean.
     """
 
-    removal_confirmed: frozenset[str] = frozenset()
+    removal_confirmed: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     free_bytes: int | None = None
     secrets: frozenset[tuple[str, str]] = frozenset()
     pins: Mapping[PinKey, Pin] = field(default_factory=dict[PinKey, Pin])

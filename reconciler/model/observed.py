@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from reconciler.model.container import Resources
 from reconciler.model.isolation import IsolationSpec, Names
+from reconciler.model.volume import ObservedVolume
 
 
 class ContainerState(StrEnum):
@@ -85,12 +86,14 @@ class Observed:
     The world at one moment, ours only, sorted by app and container name.
 
     `isolation` are the rules in force, by app; `unenforceable` says why there can be none.
+    `volumes` are looked for only where a decision hangs on them.
     """
 
     containers: tuple[ObservedContainer, ...] = ()
     networks: tuple[ObservedNetwork, ...] = ()
     isolation: tuple[IsolationSpec, ...] = ()
     unenforceable: str = ""
+    volumes: tuple[ObservedVolume, ...] = ()
 
     def of(self, app: str) -> tuple[ObservedContainer, ...]:
         """Return the containers of one app."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from reconciler.model.change import Action
+from reconciler.model.desired import Suspension
 from reconciler.model.health import HealthState
 from reconciler.model.origin import Problem
 
@@ -58,7 +59,8 @@ class AppStatus:
     One app. `requires` are app ids; `last_change` tells what was last done, and when.
 
     One that is not `requested` was installed for those in `required_by`. `disk_bytes` is what its
-    volumes held when they were measured last, None where that is not known.
+    volumes held when they were measured last, None where that is not known. `suspended` is the
+    word of the operator that is in force.
     """
 
     id: str
@@ -78,6 +80,7 @@ class AppStatus:
     required_by: tuple[str, ...] = ()
     disk_bytes: int | None = None
     disk_limit: int | None = None
+    suspended: Suspension | None = None
 
     def condition(self, kind: ConditionType) -> Condition | None:
         """Return the condition of that type."""

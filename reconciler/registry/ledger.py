@@ -51,6 +51,11 @@ class FileLedger:
         with self._lock:
             self._change(lambda known: known | dict(pins))
 
+    def forget(self, app: str) -> None:
+        """Remember nothing of an app any more; raises OSError."""
+        with self._lock:
+            self._change(lambda known: {k: p for k, p in known.items() if k[0] != app})
+
     def _try(
         self,
         change: Callable[[dict[PinKey, Pin]], dict[PinKey, Pin]],

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from reconciler.model.change import Action
+from reconciler.model.desired import Suspension
 from reconciler.model.health import HealthState
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.status import (
@@ -57,6 +58,7 @@ def app_document(app: AppStatus) -> Json:
         "required_by": list(app.required_by),
         "requested": app.requested,
         "disk": {"bytes": app.disk_bytes, "limit": app.disk_limit},
+        "suspended": _suspension_document(app.suspended),
         "last_change": app.last_change,
         "last_change_at": _optional(app.last_change_at),
         "manifest_changed_at": _optional(app.manifest_changed_at),
@@ -107,6 +109,12 @@ def _container_document(container: ContainerStatus) -> Json:
     }
 
 
+def _suspension_document(word: Suspension | None) -> Json | None:
+    if word is None:
+        return None
+    return {"keep_running": word.keep_running, "until": _optional(word.until)}
+
+
 def _optional(moment: datetime | None) -> str | None:
     return to_text(moment) if moment else None
 
@@ -153,7 +161,12 @@ def _app(told: Mapping[str, Any]) -> AppStatus:
         required_by=_each(told.get("required_by") or (), str),
         disk_bytes=_number(disk.get("bytes")),
         disk_limit=_number(disk.get("limit")),
+        suspended=_suspension(told.get("suspended")),
     )
+
+
+def _suspension(told: Any) -> Suspension | None:  # noqa: ANN401 - JSON
+    return Suspension(_moment(told["until"]), bool(told["keep_running"])) if told else None
 
 
 def _condition(told: Mapping[str, Any]) -> Condition:

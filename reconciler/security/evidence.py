@@ -9,7 +9,7 @@ from reconciler.model.evidence import Evidence
 from reconciler.ports import Clock, Ledger
 from reconciler.security.secrets import SecretFiles
 
-CONFIRMATION_HOURS = 1
+_LASTS = timedelta(hours=1)
 
 
 class BoxEvidence:
@@ -45,22 +45,37 @@ class BoxEvidence:
 
 
 def confirm_removals(file: Path, apps: frozenset[str], now: datetime) -> datetime:
-    """Write down that these apps may go; return when that expires. Raises OSError."""
-    expires = now + timedelta(hours=CONFIRMATION_HOURS)
+    """
+    Write down that these apps may go; return when that expires. Raises OSError.
+
+    What was confirmed before goes on until its own hour is over.
+    """
+    words = {**confirmed_removals(file, now), **dict.fromkeys(apps, now)}
+    told = {app: at.isoformat() for app, at in sorted(words.items())}
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps({"apps": sorted(apps), "expires": expires.isoformat()}))
+    fresh.write_text(json.dumps({"confirmed": told}))
     fresh.replace(file)
-    return expires
+    return now + _LASTS
 
 
-def confirmed_removals(file: Path, now: datetime) -> frozenset[str]:
-    """Return the apps whose removal was confirmed lately; what is unreadable confirms nothing."""
+def confirmed_removals(file: Path, now: datetime) -> dict[str, datetime]:
+    """
+    Return the apps whose removal was confirmed within the hour, and when.
+
+    What is unreadable confirms nothing, and neither does what was said in the future.
+    """
     try:
-        told = json.loads(file.read_text())
-        expires = datetime.fromisoformat(told["expires"])
-        apps = frozenset(str(app) for app in told["apps"])
-        valid = now < expires <= now + timedelta(hours=CONFIRMATION_HOURS)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return frozenset()
-    return apps if valid else frozenset()
+        told = json.loads(file.read_text())["confirmed"].items()
+        words = {str(app): datetime.fromisoformat(at) for app, at in told}
+        return {app: at for app, at in words.items() if at <= now < at + _LASTS}
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ):
+        return {}

@@ -58,6 +58,14 @@ class SecretFiles:
             return ()
         return tuple(sorted(n for n in files if not n.endswith((_HASH, ".new"))))
 
+    def forget(self, app: str) -> None:
+        """Have none of an app's secrets, since its data is gone. Raises OSError."""
+        folder = self._folder / app
+        with suppress(FileNotFoundError):
+            for file in folder.iterdir():
+                file.unlink(missing_ok=True)
+            folder.rmdir()
+
     def _file(self, app: str, name: str) -> Path:
         return self._folder / app / name
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.model.manifest.document import Document
+from reconciler.model.manifest.verbs import SuspendManifest
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.snapshot import Snapshot
 from reconciler.ports import Clock
@@ -154,13 +155,13 @@ class DirectorySource:
 
     def _snapshot(self) -> tuple[Snapshot, Contexts]:
         documents = tuple(d for f in self._files.values() for d in f.loaded.documents)
-        fresh = {d.app for d in documents}
+        fresh = {_about(d) for d in documents}
         last_good = tuple(
             d
             for f in self._files.values()
             if f.loaded.problems
             for d in f.good
-            if d.app not in fresh
+            if _about(d) not in fresh
         )
         contexts = self._hasher.contexts((*documents, *last_good))
         snapshot = Snapshot(
@@ -194,3 +195,8 @@ class DirectorySource:
             complete=False,
             incomplete_because=because,
         )
+
+
+def _about(document: Document) -> tuple[str, bool]:
+    """An app and its suspension are two things, each with a last good version."""
+    return document.app, isinstance(document.manifest, SuspendManifest)

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import ConfigurationError
+from reconciler.model.desired import Suspension
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
 from reconciler.sources.manifests import load_documents
 
+FOR_GOOD = Suspension()
 # What YAML takes for the end of a line.
 _LINE = re.compile("[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029]|$)")
 _NOTHING = re.compile(r"\ufeff?\s*(#.*|---\s*(#.*)?|\.\.\.\s*(#.*)?|%.*)?")
@@ -66,19 +68,34 @@ def install(root: Path, app: str, text: str) -> Path:
     return _write_own(root / f"{app}.yml", f"install {app}", text)
 
 
-def suspend(root: Path, app: str) -> Path:
-    """Write the document that suspends an app, in a file of its own."""
-    text = (
-        f"# Keeps {app} stopped. Written by `archipelago suspend {app}`;\n"
-        f"# `archipelago resume {app}` takes this file away.\n"
-        f"suspend:\n  app: {app}\n"
-    )
-    return _write_own(root / f"{app}.suspend.yml", f"suspend {app}", text)
+def suspension_file(root: Path, app: str) -> Path:
+    """Return the file for the suspension of an app, or of all; no app's id has an underscore."""
+    return root / f"{app or '_all'}.suspend.yml"
 
 
-def _write_own(file: Path, what: str, text: str) -> Path:
+def suspend(root: Path, app: str, word: Suspension = FOR_GOOD) -> Path:
+    """Write the document that suspends an app (or all, without one), in a file of its own."""
+    name, whom = app or "all apps", app or "--all"
+    what = f"Leaves {name} alone" if word.keep_running else f"Keeps {name} stopped"
+    lines = [
+        f"# {what}. Written by `archipelago suspend {whom}`;",
+        f"# `archipelago resume {whom}` takes this file away.",
+        "suspend:",
+        f"  app: {app}" if app else "  all: true",
+    ]
+    lines += [f"  until: {word.until:%Y-%m-%dT%H:%M:%SZ}"] if word.until else []
+    lines += ["  keep_running: true"] if word.keep_running else []
+    text = "\n".join(lines) + "\n"
+    return _write_own(suspension_file(root, app), f"suspend {name}", text, app)
+
+
+def _write_own(file: Path, what: str, text: str, suspended: str | None = None) -> Path:
+    """A file that is there is written over only where all that it says is that suspension."""
     try:
-        if file.exists() and not holds_nothing(file.read_text(encoding="utf-8")):
+        before = file.read_bytes() if file.exists() else b""
+        if suspended is not None and _only_suspends(before, file, suspended):
+            before = b""
+        if not holds_nothing(before.decode(errors="replace")):
             raise ConfigurationError(
                 f"cannot {what}: {file} is there and says something else; "
                 "look into it, and rename or delete it",
@@ -87,6 +104,13 @@ def _write_own(file: Path, what: str, text: str) -> Path:
     except OSError as error:
         raise _refused(file, error) from error
     return file
+
+
+def _only_suspends(content: bytes, file: Path, app: str) -> bool:
+    loaded = load_documents(content, str(file))
+    return not loaded.problems and all(
+        isinstance(d.manifest, SuspendManifest) and d.app == app for d in loaded.documents
+    )
 
 
 def _cut_out(file: Path, app: str, kinds: tuple[type, ...]) -> Edit | None:

@@ -219,8 +219,8 @@ class MemoryMachine(Machine):
     def remove_by_hand(self, spec):
         self.world.remove_by_hand(spec.container_name)
 
-    def add_foreign_container(self, name, instance=""):
-        self.world.add_foreign_container(name, instance)
+    def add_foreign_container(self, name, instance="", volume=None):
+        self.world.add_foreign_container(name, instance, (volume,) if volume else ())
 
     def add_foreign_network(self, name):
         self.world.add_foreign_network(name)
@@ -375,8 +375,10 @@ class PodmanMachine(Machine):
     def remove_by_hand(self, spec):
         podman("rm", "--force", "--time", "0", spec.container_name)
 
-    def add_foreign_container(self, name, instance=""):
-        podman("create", "--name", name, *self._marks(instance), self.image, "busybox", "true")
+    def add_foreign_container(self, name, instance="", volume=None):
+        mounts = ("--volume", f"{volume}:/data") if volume else ()
+        marks = self._marks(instance)
+        podman("create", "--name", name, *marks, *mounts, self.image, "busybox", "true")
 
     def add_foreign_network(self, name):
         podman("network", "create", name)

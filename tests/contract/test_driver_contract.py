@@ -4,6 +4,7 @@ import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from contract.machines import PORT, Wakes, context, until
@@ -361,6 +362,66 @@ def test_a_foreign_volume_is_not_measured(machine):
     other.ensure_volume(VolumeSpec(f"{machine.instance}-other", machine.app))
     with pytest.raises(DriverRejected, match="not ours"):
         machine.driver.volume_usage(f"{machine.instance}-other", threading.Event())
+
+
+def test_volumes_are_told_with_their_app_their_age_and_what_they_hang_on(machine):
+    assert machine.driver.volumes() == ()
+    before = datetime.now(UTC)
+    machine.driver.ensure_volume(replace(machine.volume, secrets=("key", "password")))
+    machine.driver.ensure_volume(VolumeSpec(f"{machine.instance}-cache", "a-first"))
+    first, second = machine.driver.volumes()
+    assert (first.name, first.app, first.secrets) == (f"{machine.instance}-cache", "a-first", ())
+    assert (second.name, second.app) == (machine.volume.name, machine.app)
+    assert second.secrets == ("key", "password")
+    assert timedelta(0) <= first.created_at - second.created_at < timedelta(minutes=1)
+    assert abs(second.created_at - before) < timedelta(minutes=1)
+
+
+def test_volumes_of_others_are_not_told_and_one_that_is_only_named_so_has_no_app(machine):
+    other = machine.make_driver(f"{machine.instance}-x")
+    other.ensure_volume(VolumeSpec(f"{machine.instance}-x-data", machine.app))
+    machine.add_foreign_volume(f"{machine.instance}strange")
+    assert machine.driver.volumes() == ()
+    machine.add_foreign_volume(machine.volume.name)
+    (seen,) = machine.driver.volumes()
+    assert (seen.name, seen.app, seen.secrets) == (machine.volume.name, "", None)
+
+
+def test_a_volume_is_removed_and_absent_is_fine(machine):
+    machine.driver.ensure_volume(machine.volume)
+    machine.fill(machine.volume.name, "big", 10)
+    for _ in range(2):
+        machine.driver.remove_volume(machine.volume.name)
+        assert not machine.has_volume(machine.volume.name)
+    machine.driver.ensure_volume(machine.volume)
+    mount = MountSpec(MountKind.VOLUME, machine.volume.name, "/data")
+    assert machine.content(machine.spec(mounts=(mount,)), "/data", "big") is None
+
+
+def test_a_volume_in_use_is_not_removed_and_who_uses_it_is_named(machine):
+    machine.driver.ensure_volume(machine.volume)
+    assert machine.driver.volume_users(machine.volume.name) == ()
+    ours = machine.spec(mounts=(MountSpec(MountKind.VOLUME, machine.volume.name, "/data"),))
+    machine.made(ours)
+    stranger = f"{machine.instance}-a-stranger"
+    machine.add_foreign_container(stranger, volume=machine.volume.name)
+    assert machine.driver.volume_users(machine.volume.name) == (stranger, ours.container_name)
+    machine.driver.remove(ours.container_name)
+    with pytest.raises(DriverConflict, match=f"{stranger} uses it"):
+        machine.driver.remove_volume(machine.volume.name)
+    assert machine.has_volume(machine.volume.name)
+
+
+def test_a_foreign_volume_is_not_removed(machine):
+    machine.add_foreign_volume(machine.volume.name)
+    with pytest.raises(DriverRejected, match="not ours"):
+        machine.driver.remove_volume(machine.volume.name)
+    other = machine.make_driver(f"{machine.instance}x")
+    other.ensure_volume(VolumeSpec(f"{machine.instance}-other", machine.app))
+    with pytest.raises(DriverRejected, match="not ours"):
+        machine.driver.remove_volume(f"{machine.instance}-other")
+    assert machine.has_volume(f"{machine.instance}-other")
+    assert machine.has_volume(machine.volume.name)
 
 
 # --- create ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 import urllib.request
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,27 @@ def test_a_second_loop_is_told_who_holds_the_lock(box):
     assert f"process {it.process.pid} since" in second.stderr
 
 
+def test_a_second_loop_with_folders_of_its_own_is_told_as_well(box):
+    it, other = box(), box("other")
+    other.instance = it.instance
+    it.write("web")
+    it.start().wait_ready("web")
+    before = it.container("web")["Id"]
+    other.write("db")
+    for verb in ("run", "apply"):
+        second = other.run(verb, check=False)
+        assert second.returncode == 1
+        assert "another loop of this instance runs already" in second.stderr
+        assert f"(process {it.process.pid} since 20" in second.stderr
+    assert [c["Id"] for c in it.containers().values()] == [before]
+    it.process.kill()
+    it.process.wait(30)
+    it.process = None
+    it.write("db")
+    it.start().wait_ready("web", "db")
+    assert it.container("web")["Id"] == before
+
+
 def test_a_vanished_directory_removes_nothing(box):
     it = box()
     it.write("web")
@@ -261,6 +283,46 @@ def test_a_vanished_directory_removes_nothing(box):
     told = it.run("confirm", "removal", "--yes")
     assert "web" in told.stdout
     it.wait_gone("web")
+
+
+def test_a_folder_that_is_replaced_by_an_empty_one_removes_nothing_without_a_word(box):
+    it = box()
+    apps = ("a", "b", "c", "d")
+    for name in apps:
+        it.write(name)
+    it.start().wait_ready(*apps)
+    ids = {c["Id"] for c in it.containers(running=True).values()}
+    away = it.root / "away"
+    it.desired.rename(away)
+    it.desired.mkdir()
+    it.wait(lambda s: {app(s, a)["reason"] for a in apps} == {"MassRemoval"}, "the hold")
+    assert {c["Id"] for c in it.containers(running=True).values()} == ids
+    assert "a, b, c, d" in it.run("confirm", "removal", check=False).stdout
+    it.desired.rmdir()
+    away.rename(it.desired)
+    it.wait_ready(*apps)
+    assert {c["Id"] for c in it.containers(running=True).values()} == ids
+    for name in apps[1:]:
+        it.delete(name)
+    it.wait_gone("b", "c", "d")
+    assert it.container("a")["Id"] in ids
+
+
+def test_a_word_on_a_removal_is_used_up_when_the_app_comes_back(box):
+    it = box()
+    it.write("web")
+    it.start().wait_ready("web")
+    it.run("remove", "web")
+    it.wait_gone("web")
+    word = it.state / it.instance / "confirmed/removals.json"
+    told = json.loads(word.read_text())
+    earlier = datetime.fromisoformat(told["confirmed"]["web"]) - timedelta(minutes=5)
+    word.write_text(json.dumps({"confirmed": {"web": earlier.isoformat()}}))
+    it.write("web")
+    it.wait_ready("web")
+    it.delete("web")
+    it.wait(lambda s: app(s, "web")["reason"] == "MassRemoval", "the hold")
+    it.container("web")
 
 
 def test_suspend_and_resume(box):

@@ -25,7 +25,8 @@ def proxy(tmp_path, podman_socket):
 def it(box, proxy):
     made = box()
     made.flags["podman"] = f"unix://{proxy.path}"
-    made.write("web", health_check=HTTP, volumes=[{"name": "data", "target": "/data"}])
+    volumes, key = [{"name": "data", "target": "/data"}], {"name": "key", "kind": "hex32"}
+    made.write("web", health_check=HTTP, volumes=volumes, generated_secrets=[key])
     made.write("db")
     made.write("shop", dependencies=["db"])
     return made

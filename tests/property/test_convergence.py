@@ -6,18 +6,20 @@ Properties are lucky, rows are certain: what these find becomes a row in test_pl
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from builders import app, desired, observed, old, running, seen, situation
+from builders import NOW, app, desired, observed, old, running, seen, situation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import IMAGE, Simulation
 
 from reconciler.core.planner import plan
 from reconciler.core.situation import Situation
+from reconciler.core.suspension import as_of, in_force
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
 from reconciler.model.change import Action, CreateContainer, StartContainer
-from reconciler.model.desired import Desired
+from reconciler.model.desired import Desired, Suspension
 from reconciler.model.evidence import Evidence
 from reconciler.model.observed import ContainerState, Observed
 from reconciler.model.origin import Origin, Problem
@@ -25,7 +27,20 @@ from reconciler.model.pin import Pin
 
 NAMES = ["a", "b", "c", "d", "e"]
 IMAGES = [IMAGE, "localhost/test:2", "localhost/test:3"]
-ALL = frozenset(NAMES)
+CONFIRMED = dict.fromkeys(NAMES, datetime(9000, 1, 1, tzinfo=UTC))  # whatever comes
+
+
+WORDS = st.dictionaries(
+    st.sampled_from(["", *NAMES]),
+    st.tuples(
+        st.builds(
+            Suspension,
+            st.sampled_from([None, NOW - timedelta(hours=1), NOW + timedelta(hours=1)]),
+            st.booleans(),
+        )
+    ),
+    max_size=2,
+)
 
 
 @st.composite
@@ -36,7 +51,6 @@ def situations(draw):
         name: app(
             name,
             requires=tuple(sorted(draw(st.sets(st.sampled_from(NAMES), max_size=2)) - {name})),
-            suspended=draw(st.booleans()) and draw(st.booleans()),
             unsupported=("hooks",) if draw(st.integers(0, 9)) == 0 else (),
         )
         for name in sorted(wanted)
@@ -57,9 +71,11 @@ def situations(draw):
         if made != "current":
             containers.append(replace(old(spec, state=state), requires=needs))
     have = observed(*containers)
-    confirmed = ALL if draw(st.booleans()) else frozenset()
+    confirmed = CONFIRMED if draw(st.booleans()) else {}
+    complete = draw(st.integers(0, 5)) > 0
+    wanted = desired(*specs.values(), broken=broken, complete=complete, suspensions=draw(WORDS))
     return situation(
-        desired(*specs.values(), broken=broken, complete=draw(st.integers(0, 5)) > 0),
+        as_of(wanted, NOW),
         have,
         evidence=Evidence(removal_confirmed=confirmed, free_bytes=2**40),
     )
@@ -135,6 +151,14 @@ def test_gates_hold(given_):
             assert not starts, change
 
 
+@given(situations())
+def test_what_is_left_alone_is_not_touched(given_):
+    for change in plan(given_).changes:
+        word = in_force(given_.desired, change.app, NOW)
+        if word is not None and word.keep_running:
+            assert change.steps == (), change
+
+
 # Whole boxes
 
 
@@ -186,7 +210,7 @@ seeds = st.integers(0, 10**9)
 @given(seeds)
 def test_from_any_world_it_converges_and_then_rests(seed):
     chance, box = random.Random(seed), Simulation()
-    box.facts.evidence = Evidence(removal_confirmed=ALL, free_bytes=2**40)
+    box.facts.evidence = Evidence(removal_confirmed=CONFIRMED, free_bytes=2**40)
     for _ in range(chance.randrange(1, 12)):
         scribble(box, chance)
         meddle(box, chance)
@@ -378,7 +402,7 @@ def test_an_image_never_changes_unless_somebody_asks(seed):
 @given(seeds)
 def test_random_errors_and_then_calm_end_like_calm_alone(seed):
     chance, box = random.Random(seed), Simulation()
-    box.facts.evidence = Evidence(removal_confirmed=ALL, free_bytes=2**40)
+    box.facts.evidence = Evidence(removal_confirmed=CONFIRMED, free_bytes=2**40)
     for _ in range(6):
         scribble(box, chance)
         _break_something(box, chance)
@@ -404,7 +428,7 @@ def _break_something(box, chance):
 def test_a_depended_upon_app_is_never_missing_because_of_us(seed):
     """At no call is an app removed that a running one, which stays, needs."""
     chance, box = random.Random(seed), Simulation()
-    box.facts.evidence = Evidence(removal_confirmed=ALL, free_bytes=2**40)
+    box.facts.evidence = Evidence(removal_confirmed=CONFIRMED, free_bytes=2**40)
 
     def hook(moment):
         if moment.verb != "remove_network" or moment.when != "before":

@@ -345,6 +345,15 @@ def test_remove_cuts_the_document_out(box):
     assert (box.desired / "all.yml").read_text() == "---\n" + manifest("db")
 
 
+@pytest.mark.parametrize("verb", ["install", "remove", "suspend", "resume"])
+def test_without_the_folder_nothing_is_written(box, verb):
+    box.desired.rmdir()
+    told = box.run(verb, "web")
+    assert told.exit_code == 1
+    assert "cannot use the desired state: there is no folder" in told.stderr
+    assert not box.desired.exists()
+
+
 def test_remove_takes_the_suspension_along(box):
     box.write("web.yml", manifest("web"))
     box.write("db.yml", manifest("db"))
@@ -368,8 +377,8 @@ def test_removing_the_last_one_is_the_operators_word(box):
     assert box.run("remove", "web").exit_code == 0
     now = datetime.now(UTC)
     file = wiring.confirmation_path(settings_of(box))
-    assert confirmed_removals(file, now) == {"web"}
-    assert confirmed_removals(file, now + timedelta(hours=2)) == frozenset()
+    assert confirmed_removals(file, now).keys() == {"web"}
+    assert confirmed_removals(file, now + timedelta(hours=2)) == {}
 
 
 @pytest.mark.parametrize("verb", ["remove", "suspend", "resume"])
@@ -397,6 +406,118 @@ def test_suspend_and_resume(box):
     assert "is resumed" in box.run("resume", "web").stdout
     assert "is not suspended" in box.run("resume", "web").stdout
     assert [p.name for p in box.desired.iterdir()] == ["web.yml"]
+
+
+def documents(box, name):
+    loaded = load_documents((box.desired / name).read_bytes(), name)
+    assert not loaded.problems
+    return [d.manifest for d in loaded.documents]
+
+
+def test_suspend_for_a_while_and_change_ones_mind(box):
+    box.write("web.yml", manifest("web"))
+    told = box.run("suspend", "web", "--for", "2h")
+    assert "the loop stops web until 20" in told.stdout
+    [said] = documents(box, "web.suspend.yml")
+    assert timedelta(hours=1.9) < said.until - datetime.now(UTC) < timedelta(hours=2.1)
+    assert not said.keep_running
+    told = box.run("suspend", "web", "--until", "2999-12-01T10:00:00Z", "--keep-running")
+    assert "the loop leaves web exactly as it is until 2999-12-01" in told.stdout
+    [said] = documents(box, "web.suspend.yml")
+    assert (said.until, said.keep_running) == (datetime(2999, 12, 1, 10, tzinfo=UTC), True)
+    document = box.json("suspend", "web", "--until", "2999-12-01T10:00Z", "--keep-running")
+    assert (document["changed"], document["until"]) == (False, "2999-12-01T10:00:00Z")
+    [app] = box.json("status")["apps"]
+    assert app["suspended"] == {"keep_running": True, "until": "2999-12-01T10:00:00.000Z"}
+    assert "left as it is by the operator until 2999-12-01 10:00 UTC" in box.run("status").stdout
+    assert box.run("suspend", "web").exit_code == 0
+    assert documents(box, "web.suspend.yml")[0].until is None
+
+
+def test_what_is_over_is_no_suspension(box):
+    box.write("web.yml", manifest("web"))
+    box.write("web.suspend.yml", "suspend: {app: web, until: 2020-01-01T00:00:00Z}\n")
+    assert box.json("plan")["changes"][0]["action"] == "install"
+    assert box.json("suspend", "web")["changed"]
+    assert box.json("plan")["changes"][0]["reason"] == "Suspended"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("web", "--for", "2h", "--until", "2999-01-01T10:00"), "not both"),
+        (("web", "--for", "soon"), "cannot use --for: "),
+        (("web", "--for", "999999999d"), "cannot use --for: it is too long; write 2h or 30d"),
+        (("web", "--until", "soon"), "cannot use --until soon; write for example 2026-12-01T10"),
+        (("web", "--until", "2020-01-01"), "cannot suspend until then: that moment is over"),
+        (("web", "--all"), "cannot suspend: name one app, or say --all"),
+        ((), "cannot suspend: name one app, or say --all"),
+    ],
+)
+def test_what_cannot_be_meant_suspends_nothing(box, options, said):
+    box.write("web.yml", manifest("web"))
+    told = box.run("suspend", *options)
+    assert told.exit_code == 1
+    assert said in told.stderr
+    assert [p.name for p in box.desired.iterdir()] == ["web.yml"]
+
+
+def test_everything_is_suspended_and_resumed(box):
+    box.write("web.yml", manifest("web"))
+    box.write("db.yml", manifest("db"))
+    told = box.run("suspend", "--all").stdout
+    assert "the loop stops everything, `archipelago resume --all` starts it." in told
+    assert {c["reason"] for c in box.json("plan")["changes"]} == {"Suspended"}
+    assert "everything is suspended already" in box.run("suspend", "--all").stdout
+    box.run("suspend", "db")
+    told = box.run("resume", "db").stdout
+    assert "db stays suspended with all others, by " in told
+    assert "resume --all`" in told
+    box.run("suspend", "db")
+    told = box.json("resume", "--all")
+    assert (told["app"], told["changed"]) == (None, True)
+    assert told["still"] == ["Still suspended, each on its own: db"]
+    assert {c["app"]: c["action"] for c in box.json("plan")["changes"]} == {
+        "db": "hold",
+        "web": "install",
+    }
+    assert "everything is not suspended." in box.run("resume", "--all").stdout
+
+
+def test_what_waits_for_the_end_of_a_suspension_is_told(box):
+    (box.root / "apps" / "new").mkdir(parents=True)
+    (box.root / "apps" / "new" / "manifest.yml").write_text(manifest("new"))
+    for name in ("web", "db", "shop"):
+        box.write(f"{name}.yml", manifest(name))
+    box.run("suspend", "--all")
+    told = "That waits: everything is suspended by the operator; `archipelago resume --all` ends"
+    assert told in box.run("install", "new").stdout
+    assert box.json("remove", "shop")["waits"] == ""
+    box.run("suspend", "--all", "--keep-running")
+    assert "That waits: everything is left as it is" in box.run("remove", "db").stdout
+    box.run("resume", "--all")
+    assert box.json("remove", "web")["waits"] == ""
+
+
+def test_a_word_of_somebodys_own_is_not_outdone(box):
+    box.write("web.yml", manifest("web") + "---\nsuspend: {app: web}\n")
+    told = box.run("suspend", "web", "--for", "1h")
+    assert told.exit_code == 1
+    assert "it is suspended by the operator already, by " in told.stderr
+    assert "web.yml:8:1; that file is yours: edit it" in told.stderr
+    assert "suspended already" in box.run("suspend", "web").stdout
+
+
+def test_a_suspension_of_all_is_a_valid_document(box):
+    box.write("all.yml", "suspend: {all: true, keep_running: true}\n")
+    told = box.json("validate", str(box.desired))
+    assert told["valid"]
+    assert told["documents"][0] | {"file": ""} == {
+        "file": "",
+        "line": 1,
+        "kind": "suspend",
+        "app": None,
+    }
 
 
 def test_a_suspension_in_somebodys_own_file_is_left_to_them(box):
@@ -542,7 +663,7 @@ def test_confirm_removal_lists_asks_and_writes_it_down(box):
     assert "are to go (their volumes stay): web" in refused.stdout
     assert not file.exists()
     assert box.run("confirm", "removal", stdin="y\n").exit_code == 0
-    assert confirmed_removals(file, datetime.now(UTC)) == {"web"}
+    assert confirmed_removals(file, datetime.now(UTC)).keys() == {"web"}
     assert box.json("plan")["changes"][0]["action"] == "remove"
 
 

@@ -197,6 +197,16 @@ def test_a_broken_file_has_its_place_and_its_last_good_version(folder):
     assert folder.source.read().problems == ()
 
 
+def test_what_is_suspended_by_a_file_stays_so_while_that_is_broken(folder):
+    folder.write("web.yml")
+    folder.write("web.suspend.yml", "suspend: {app: web}\n")
+    folder.source.read()
+    folder.write("web.suspend.yml", "suspend: {app: web\n", age=0.9)
+    snapshot = folder.source.read()
+    assert [str(d.origin.file) for d in snapshot.documents] == [f"{folder.root}/web.yml"]
+    assert [d.app for d in snapshot.last_good] == ["web"]
+
+
 def test_the_last_good_version_survives_a_restart(tmp_path):
     root, kept = tmp_path / "desired", LastGood(tmp_path / "state")
     root.mkdir()

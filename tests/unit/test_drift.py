@@ -70,6 +70,8 @@ def test_what_does_not_run_is_not_repaired():
     assert told(planned(replace(WEB, suspended=True), networks=()))[0][1] == "stop"
     suspended = replace(WEB, suspended=True)
     assert told(planned(suspended, networks=(), state=ContainerState.EXITED))[0][1] == "hold"
+    alone = replace(WEB, left_alone=True)
+    assert told(planned(alone, networks=()))[0][1] == "hold"
     have = observed(replace(old(WEB), networks=()))
     held = replace(WEB, unsupported=("hooks",))
     assert told(plan(situation(desired(held), have))) == [("web", "hold", "NotSupported")]

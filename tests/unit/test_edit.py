@@ -2,10 +2,12 @@
 
 import os
 import stat
+from datetime import UTC, datetime
 
 import pytest
 
 from reconciler.errors import ConfigurationError
+from reconciler.model.desired import Suspension
 from reconciler.sources import edit
 
 
@@ -92,6 +94,24 @@ def test_suspend_writes_a_file_and_resume_takes_it_away(tmp_path):
     assert edit.resume(file, "db") is None
     assert edit.resume(file, "web") == edit.Edit(file, deleted=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_suspension_of_ones_own_is_written_over_and_nothing_else(tmp_path):
+    file = edit.suspend(tmp_path, "")
+    assert file == tmp_path / "_all.suspend.yml"
+    ends = datetime(2026, 12, 1, 10, tzinfo=UTC)
+    edit.suspend(tmp_path, "", Suspension(ends, keep_running=True))
+    assert file.read_text() == (
+        "# Leaves all apps alone. Written by `archipelago suspend --all`;\n"
+        "# `archipelago resume --all` takes this file away.\n"
+        "suspend:\n  all: true\n  until: 2026-12-01T10:00:00Z\n  keep_running: true\n"
+    )
+    assert edit.resume(file, "web") is None
+    for text in ("suspend: {app: web}\n", "suspend: {all: true}\n---\nsuspend: {\n"):
+        file.write_text(text)
+        with pytest.raises(ConfigurationError, match="says something else"):
+            edit.suspend(tmp_path, "")
+        assert file.read_text() == text
 
 
 def test_resume_leaves_the_app_itself(tmp_path):

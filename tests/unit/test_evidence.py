@@ -24,15 +24,18 @@ def file(tmp_path):
 def test_a_word_is_kept_for_an_hour_and_then_expires(file):
     expires = confirm_removals(file, APPS, NOW)
     assert expires == NOW + HOUR
-    assert confirmed_removals(file, NOW) == APPS
-    assert confirmed_removals(file, NOW + HOUR - timedelta(seconds=1)) == APPS
-    assert confirmed_removals(file, NOW + HOUR) == frozenset()
+    said = dict.fromkeys(APPS, NOW)
+    assert confirmed_removals(file, NOW) == said
+    assert confirmed_removals(file, NOW + HOUR - timedelta(seconds=1)) == said
+    assert confirmed_removals(file, NOW + HOUR) == {}
 
 
-def test_a_new_word_replaces_the_one_before(file):
+def test_a_new_word_stands_beside_the_one_before_and_makes_that_no_longer(file):
+    later = NOW + HOUR / 2
     confirm_removals(file, APPS, NOW)
-    confirm_removals(file, frozenset({"shop"}), NOW)
-    assert confirmed_removals(file, NOW) == {"shop"}
+    assert confirm_removals(file, frozenset({"shop"}), later) == later + HOUR
+    assert confirmed_removals(file, later) == {"web": NOW, "db": NOW, "shop": later}
+    assert confirmed_removals(file, NOW + HOUR) == {"shop": later}
     assert [p.name for p in file.parent.iterdir()] == [file.name], "nothing half-written is left"
 
 
@@ -48,26 +51,30 @@ def test_only_its_owner_can_give_the_word(file):
         ("no JSON", "{"),
         ("no object", "[]"),
         ("a riddle", "[" * 100_000),
-        ("no apps", json.dumps({"expires": (NOW + HOUR).isoformat()})),
-        ("no end", json.dumps({"apps": ["web"]})),
-        ("an end that is no time", json.dumps({"apps": ["web"], "expires": "soon"})),
-        ("an end of no zone", json.dumps({"apps": ["web"], "expires": "2026-01-01T12:30:00"})),
-        ("an end that is a number", json.dumps({"apps": ["web"], "expires": 1})),
-        ("apps that are none", json.dumps({"apps": 1, "expires": (NOW + HOUR).isoformat()})),
+        ("nobody", json.dumps({})),
+        ("a list", json.dumps({"confirmed": ["web"]})),
+        ("a time that is none", json.dumps({"confirmed": {"web": "soon"}})),
+        ("a time of no zone", json.dumps({"confirmed": {"web": "2026-01-01T12:00:00"}})),
+        ("a time that is a number", json.dumps({"confirmed": {"web": 1}})),
+        ("the end of time", json.dumps({"confirmed": {"web": "9999-12-31T23:59:59+00:00"}})),
         (
-            "an end further away than any word lasts: the clock jumped, or somebody wrote it",
-            json.dumps({"apps": ["web"], "expires": (NOW + HOUR * 2).isoformat()}),
+            "a word of the future: the clock jumped, or somebody wrote it",
+            json.dumps({"confirmed": {"web": (NOW + HOUR).isoformat()}}),
+        ),
+        (
+            "a word of an earlier version",
+            json.dumps({"apps": ["web"], "expires": (NOW + HOUR).isoformat()}),
         ),
     ],
 )
 def test_what_confirms_nothing(why, content, file):
     file.parent.mkdir()
     file.write_text(content)
-    assert confirmed_removals(file, NOW) == frozenset(), why
+    assert confirmed_removals(file, NOW) == {}, why
 
 
 def test_a_missing_word_confirms_nothing(file):
-    assert confirmed_removals(file, NOW) == frozenset()
+    assert confirmed_removals(file, NOW) == {}
 
 
 def test_free_room_is_measured_where_the_data_will_be(file, tmp_path):
@@ -80,7 +87,7 @@ def test_free_room_is_measured_where_the_data_will_be(file, tmp_path):
         FileLedger(tmp_path / "images.json"),
         clock,
     ).gather()
-    assert evidence.removal_confirmed == APPS
+    assert evidence.removal_confirmed == dict.fromkeys(APPS, clock.now())
     assert evidence.free_bytes is not None
     assert evidence.free_bytes > 0
 

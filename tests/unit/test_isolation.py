@@ -162,6 +162,15 @@ def test_rules_that_are_missing_come_back_whatever_else_is_held():
     assert steps_of(plan(situation(desired(held), have)), "web") == ["Isolate web"]
 
 
+def test_what_the_operator_left_alone_keeps_its_rules_but_never_runs_without():
+    alone = replace(WEB, left_alone=True)
+    here = (having(DB), having(alone, names=()))
+    other = observed(*here, rules=(ALONE["db"], ALONE["web"]))
+    assert told(plan(situation(desired(DB, alone), other)))[1] == ("web", "hold", "Suspended")
+    none = observed(*here, rules=(ALONE["db"],))
+    assert steps_of(plan(situation(desired(DB, alone), none)), "web")[0] == "Isolate web"
+
+
 def test_what_is_held_at_an_earlier_revision_keeps_the_rules_of_that():
     held = replace(WEB, unsupported=("hooks",))
     have = observed(having(DB), old(held), rules=(ALONE["db"], ALONE["web"]))

@@ -58,7 +58,18 @@ install: {app: a, suspend: yes} ¦ 1:28 ¦ `yes` is not clear: write true or fal
 install: {app: a, suspend: "true"} ¦ 1:28 ¦ "true" is text because of its quotes ¦ drop the quotes
 install: {app: a, suspend: True} ¦ 1:28 ¦ is not written so ¦ write true
 install: {app: a, suspend: maybe} ¦ 1:28 ¦ `maybe` is neither true nor false ¦ true or false
-suspend: {} ¦ 1:1 ¦ the key `app` is missing ¦
+suspend: {} ¦ 1:1 ¦ the key `app` is missing ¦ or say `all: true`
+suspend: {all: false} ¦ 1:1 ¦ the key `app` is missing ¦ or say `all: true`
+suspend: {app: a, all: true} ¦ 1:19 ¦ one app and all of them are two suspensions ¦ `---`
+suspend: {all: yes} ¦ 1:16 ¦ `yes` is not clear: write true or false ¦ write true
+suspend: {app: a, untill: 2026-12-01T10:00:00Z} ¦ 1:19 ¦ there is no key `untill` ¦ did you mean `until`?
+suspend: {app: a, until: tomorrow} ¦ 1:26 ¦ `tomorrow` is not a date and a time ¦ 2026-12-01T10:00:00Z
+suspend: {app: a, until: 2026-12-01} ¦ 1:26 ¦ `2026-12-01` is not a date and a time ¦ in UTC
+suspend: {app: a, until: 2026-13-01T10:00:00Z} ¦ 1:26 ¦ is not a date and a time ¦ in UTC
+suspend: {app: a, until: 2026-12-01T10:00:00} ¦ 1:26 ¦ does not say in which time zone ¦ in UTC
+suspend: {app: a, until: 0001-01-01T00:00:00+10:00} ¦ 1:26 ¦ is not a date and a time ¦ in UTC
+suspend: {app: a, until: []} ¦ 1:19 ¦ this is a list, where one text ¦
+suspend: {app: a, keep_running: 1} ¦ 1:33 ¦ `1` is not clear: write true or false ¦ write true
 """,
 )
 

@@ -25,11 +25,12 @@ from reconciler.core.planner import plan, still_wanted
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Reason
 from reconciler.model.container import FileSpec, Restart, ShareSpec, StartCondition
-from reconciler.model.desired import Requirement
+from reconciler.model.desired import Requirement, Suspension
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
-from reconciler.model.observed import ContainerState
+from reconciler.model.observed import ContainerState, Observed
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
+from reconciler.model.volume import ObservedVolume
 
 WEB = app("web")
 DB = app("db")
@@ -82,6 +83,11 @@ FOLLOWER = replace(
 
 def seen_with_secret(**changes):
     return replace(seen(WITH_SECRET, **changes), secrets=("key",))
+
+
+def with_data(secrets, app="web"):
+    """Nothing but a volume of an app, that hangs on these secrets."""
+    return Observed(volumes=(ObservedVolume(f"archipelago-{app}-data", app, secrets=secrets),))
 
 
 @dataclass
@@ -664,11 +670,129 @@ CASES = [
         situation(
             desired(),
             observed(seen("web")),
-            evidence=Evidence(removal_confirmed=frozenset({"web"})),
+            evidence=Evidence(removal_confirmed={"web": NOW}),
         ),
         [("web", "remove", "NotDesired")],
     ),
+    Case(
+        "one more than a third of many is not",
+        situation(
+            desired(*(app(f"k{i}") for i in range(9))),
+            observed(
+                *running(*(app(f"k{i}") for i in range(9))),
+                *(seen(x) for x in "abcde"),
+            ),
+        ),
+        [
+            *((x, "hold", "MassRemoval") for x in "abcde"),
+            *((f"k{i}", "keep", "InSync") for i in range(9)),
+        ],
+    ),
+    Case(
+        "the operator's word is about the apps that it names",
+        situation(
+            desired(),
+            observed(seen("web"), seen("db")),
+            evidence=Evidence(removal_confirmed={"web": NOW}),
+        ),
+        [("db", "hold", "MassRemoval"), ("web", "remove", "NotDesired")],
+        message="the desired state is empty: bring the manifests back, or say"
+        " `archipelago confirm removal`",
+    ),
+    Case(
+        "what goes on its word does not count among the others",
+        situation(
+            desired(WEB),
+            observed(*running(WEB), *(seen(x) for x in "abcd")),
+            evidence=Evidence(removal_confirmed={"a": NOW}),
+        ),
+        [*((x, "remove", "NotDesired") for x in "abcd"), ("web", "keep", "InSync")],
+    ),
+    Case(
+        "what was being made when the word was given goes as well",
+        situation(
+            desired(),
+            observed(seen("web", created_at=NOW + timedelta(seconds=5))),
+            evidence=Evidence(removal_confirmed={"web": NOW}),
+        ),
+        [("web", "remove", "NotDesired")],
+    ),
+    Case(
+        "an app that came back since the word is another matter",
+        situation(
+            desired(),
+            observed(seen("web", created_at=NOW + timedelta(minutes=5))),
+            evidence=Evidence(removal_confirmed={"web": NOW}),
+        ),
+        [("web", "hold", "MassRemoval")],
+    ),
+    Case(
+        "when a chain of too many goes, those that would wait are held as well",
+        situation(
+            desired(WEB),
+            observed(*running(WEB), *(seen(x, requires=("d",)) for x in "abc"), seen("d")),
+        ),
+        [*((x, "hold", "MassRemoval") for x in "abcd"), ("web", "keep", "InSync")],
+        message="more than 3 apps would go at once: bring the manifests back, or say"
+        " `archipelago confirm removal`",
+    ),
     # suspended
+    Case(
+        "when all are stopped, what others need is stopped after them",
+        situation(
+            desired(replace(SHOP, suspended=True), replace(DB, suspended=True)),
+            observed(*running(SHOP, DB)),
+        ),
+        [("db", "hold", "DependantsFirst"), ("shop", "stop", "Suspended")],
+        message="is stopped after shop",
+    ),
+    Case(
+        "and when they have stopped, it is its turn",
+        situation(
+            desired(replace(SHOP, suspended=True), replace(DB, suspended=True)),
+            observed(seen(SHOP, state=EXITED, exit_code=0), *running(DB)),
+        ),
+        [("db", "stop", "Suspended"), ("shop", "hold", "Suspended")],
+    ),
+    Case(
+        "one that cannot be stopped now holds up nobody",
+        situation(
+            desired(replace(SHOP, suspended=True), replace(DB, suspended=True)),
+            observed(*running(SHOP, DB)),
+            attempts={"shop": Attempts(SHOP.digest, failures=1, since=NOW, message="no")},
+        ),
+        [("db", "stop", "Suspended"), ("shop", "hold", "BackOff")],
+    ),
+    Case(
+        "who merely can use it does not come first",
+        situation(
+            desired(
+                replace(SHOP, suspended=True, requires=(Requirement("db", optional=True),)),
+                replace(DB, suspended=True),
+            ),
+            observed(*running(SHOP, DB)),
+        ),
+        [("db", "stop", "Suspended"), ("shop", "stop", "Suspended")],
+    ),
+    Case(
+        "in a ring all are stopped at once, and what they need after them",
+        situation(
+            desired(
+                *(
+                    replace(app(a, requires=needs), suspended=True)
+                    for a, needs in (("a", ("b",)), ("b", ("a", "c")), ("c", ()), ("d", ("c",)))
+                ),
+            ),
+            observed(*(seen(a) for a in "abcd")),
+        ),
+        [
+            ("a", "stop", "Suspended"),
+            ("b", "stop", "Suspended"),
+            ("c", "hold", "DependantsFirst"),
+            ("d", "stop", "Suspended"),
+        ],
+        message="is stopped after d",
+    ),
     Case(
         "a suspended app is stopped",
         situation(desired(replace(PAIR, suspended=True)), observed(*running(PAIR))),
@@ -687,6 +811,67 @@ CASES = [
         "what requires a suspended app waits, even while that still runs",
         situation(desired(SHOP, replace(DB, suspended=True)), observed(*running(DB))),
         [("db", "stop", "Suspended"), ("shop", "hold", "DependencyNotReady")],
+    ),
+    Case(
+        "an app that is left alone is not repaired, and says until when",
+        situation(
+            desired(replace(WEB, left_alone=True, suspended_until=NOW + timedelta(hours=2))),
+            observed(seen(WEB, state=EXITED, exit_code=1), networks=()),
+        ),
+        [("web", "hold", "Suspended")],
+        message="left as it is by the operator until 2026-01-01 14:00 UTC",
+    ),
+    Case(
+        "nor updated, nor cleaned up",
+        situation(desired(replace(WEB, left_alone=True)), observed(*running(WEB), old(WEB))),
+        [("web", "hold", "Suspended")],
+        message="left as it is by the operator",
+    ),
+    Case(
+        "nor installed",
+        situation(desired(replace(WEB, left_alone=True))),
+        [("web", "hold", "Suspended")],
+    ),
+    Case(
+        "what requires one that is left alone and runs goes on",
+        situation(desired(SHOP, replace(DB, left_alone=True)), observed(*running(DB))),
+        [("db", "hold", "Suspended"), ("shop", "install", "NotInstalled")],
+    ),
+    Case(
+        "what is left alone is not removed either, and neither is what it requires",
+        situation(
+            desired(WEB, suspensions={"shop": (Suspension(keep_running=True),)}),
+            observed(*running(WEB, SHOP, DB)),
+        ),
+        [
+            ("db", "hold", "RequiredBy"),
+            ("shop", "hold", "Suspended"),
+            ("web", "keep", "InSync"),
+        ],
+    ),
+    Case(
+        "when everything is left alone nothing is removed",
+        situation(
+            desired(WEB, suspensions={"": (Suspension(keep_running=True),)}),
+            observed(*running(WEB, DB)),
+        ),
+        [("db", "hold", "Suspended"), ("web", "keep", "InSync")],
+    ),
+    Case(
+        "a suspension that stops keeps nothing from being removed",
+        situation(
+            desired(WEB, suspensions={"": (Suspension(),)}),
+            observed(*running(WEB, DB)),
+        ),
+        [("db", "remove", "NotDesired"), ("web", "keep", "InSync")],
+    ),
+    Case(
+        "and one that is over neither",
+        situation(
+            desired(WEB, suspensions={"db": (Suspension(NOW, keep_running=True),)}),
+            observed(*running(WEB, DB)),
+        ),
+        [("db", "remove", "NotDesired"), ("web", "keep", "InSync")],
     ),
     # gates
     Case(
@@ -728,8 +913,8 @@ CASES = [
             "web": [
                 "PrepareImage main",
                 "EnsureNetwork",
-                "EnsureVolume",
                 "EnsureSecret",
+                "EnsureVolume",
                 "CreateContainer main",
                 f"WriteFiles {WITH_SECRET.containers[0].container_name}",
                 "Isolate web",
@@ -777,6 +962,96 @@ CASES = [
             observed(replace(seen_with_secret(), digest="1-old")),
         ),
         [("web", "update", "DigestChanged")],
+    ),
+    Case(
+        "data of a removed app that was made with a secret does not get another one",
+        situation(desired(WITH_SECRET), with_data(("key", "more"))),
+        [("web", "hold", "SecretLost")],
+        message="its secret key is gone, and its data was made with it: bring back secrets/web in"
+        " the state folder from a backup, or begin anew: `archipelago remove web`, then"
+        " `archipelago purge web`",
+    ),
+    Case(
+        "data of a removed app whose secret was kept comes back",
+        situation(
+            desired(WITH_SECRET),
+            with_data(("key",)),
+            evidence=Evidence(secrets=frozenset({("web", "key")})),
+        ),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "a secret that the data never knew is made",
+        situation(desired(WITH_SECRET), with_data(("other",))),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "data from before that was written down, without any secret, is held",
+        situation(
+            desired(WITH_SECRET),
+            with_data(None),
+            evidence=Evidence(secrets=frozenset({("db", "key")})),
+        ),
+        [("web", "hold", "SecretLost")],
+    ),
+    Case(
+        "data from before that was written down, with another secret, is not",
+        situation(
+            desired(WITH_SECRET),
+            with_data(None),
+            evidence=Evidence(secrets=frozenset({("web", "other")})),
+        ),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "the data of another app holds nothing",
+        situation(desired(WITH_SECRET), with_data(("key",), app="db")),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "data of a removed app that was made with a secret does not get another one",
+        situation(desired(WITH_SECRET), with_data(("key", "more"))),
+        [("web", "hold", "SecretLost")],
+        message="its secret key is gone, and its data was made with it: bring back secrets/web in"
+        " the state folder from a backup, or begin anew: `archipelago remove web`, then"
+        " `archipelago purge web`",
+    ),
+    Case(
+        "data of a removed app whose secret was kept comes back",
+        situation(
+            desired(WITH_SECRET),
+            with_data(("key",)),
+            evidence=Evidence(secrets=frozenset({("web", "key")})),
+        ),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "a secret that the data never knew is made",
+        situation(desired(WITH_SECRET), with_data(("other",))),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "data from before that was written down, without any secret, is held",
+        situation(
+            desired(WITH_SECRET),
+            with_data(None),
+            evidence=Evidence(secrets=frozenset({("db", "key")})),
+        ),
+        [("web", "hold", "SecretLost")],
+    ),
+    Case(
+        "data from before that was written down, with another secret, is not",
+        situation(
+            desired(WITH_SECRET),
+            with_data(None),
+            evidence=Evidence(secrets=frozenset({("web", "other")})),
+        ),
+        [("web", "install", "NotInstalled")],
+    ),
+    Case(
+        "the data of another app holds nothing",
+        situation(desired(WITH_SECRET), with_data(("key",), app="db")),
+        [("web", "install", "NotInstalled")],
     ),
     # patience
     Case(
@@ -959,3 +1234,10 @@ def test_an_ending_process_is_looked_at_again_soon():
 )
 def test_still_wanted(why, change, want, wanted):
     assert still_wanted(change, want) is wanted, why
+
+
+def test_the_end_of_a_suspension_is_a_moment_to_look_again():
+    soon, later = NOW + timedelta(minutes=5), NOW + timedelta(hours=5)
+    words = {"web": (Suspension(later), Suspension(NOW)), "": (Suspension(soon), Suspension())}
+    made = plan(situation(desired(WEB, suspensions=words), observed(*running(WEB))))
+    assert made.look_again_at == soon

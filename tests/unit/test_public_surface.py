@@ -19,8 +19,8 @@ OWN = {
     "validate": {"paths"},
     "install": {"app", "answers"},
     "remove": {"app", "force"},
-    "suspend": {"app"},
-    "resume": {"app"},
+    "suspend": {"app", "every", "period", "until", "keep_running"},
+    "resume": {"app", "every"},
     "logs": {"app", "follow", "tail", "container"},
     "events": {"app", "follow", "tail"},
     "doctor": set(),
@@ -29,6 +29,8 @@ OWN = {
     "graph": set(),
     "outdated": {"app"},
     "update": {"app", "every"},
+    "volumes": set(),
+    "purge": {"app", "yes"},
 }
 METRICS = {
     "archipelago_app_disk_bytes": ("gauge", ("app",)),

@@ -1,5 +1,6 @@
 """The main job, end to end in memory: what a user does, and what is there afterwards."""
 
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -7,6 +8,7 @@ from simulation import IMAGE, Simulation
 
 from reconciler.core.settling import all_ready, settled
 from reconciler.errors import DriverRejected, DriverUnavailable
+from reconciler.model.desired import Suspension
 from reconciler.model.evidence import Evidence
 
 
@@ -131,7 +133,7 @@ def test_foreign_things_are_never_touched(box):
     box.folder.write("web")
     box.settle()
     box.folder.delete("web")
-    box.facts.evidence = Evidence(removal_confirmed=frozenset({"web"}))
+    box.facts.evidence = Evidence(removal_confirmed={"web": box.clock.now()})
     box.settle()
     assert set(box.world.boxes) == {"other", "neighbour"}
     assert set(box.world.networks) == {"othernet"}
@@ -280,3 +282,135 @@ def test_more_than_its_limit_stops_nothing(box):
     assert status.of("db").ready
     assert all_ready(status)
     assert len(box.world.calls) == calls
+
+
+# --- data and the secrets it was made with ---
+
+KEYED = {
+    "volumes": [{"name": "data", "target": "/data"}],
+    "generated_secrets": [{"name": "key", "kind": "hex32"}],
+}
+
+
+def keyed(box, **more):
+    box.folder.write("db")
+    box.folder.write("web", **KEYED, **more)
+
+
+def looks(box):
+    """Have written down how often volumes were looked for."""
+    seen = []
+    box.world.hook = lambda m: seen.append(m.when) if m.verb == "volumes" else None
+    return seen
+
+
+def test_data_comes_back_with_the_same_secret(box):
+    keyed(box)
+    box.settle()
+    box.world.write_by_hand("archipelago-web-data", "a", "mine")
+    before = dict(box.world.secrets.values)
+    box.folder.delete("web")
+    box.settle()
+    keyed(box)
+    assert all_ready(box.settle())
+    assert box.world.files["archipelago-web-data", "a"] == "mine"
+    assert box.world.secrets.values == before
+
+
+def test_a_secret_that_was_lost_while_its_app_was_away_is_not_made_anew(box):
+    keyed(box)
+    box.settle()
+    box.folder.delete("web")
+    box.settle()
+    box.world.secrets.values.clear()
+    keyed(box)
+    status = box.settle()
+    assert (status.of("web").action, status.of("web").reason) == ("hold", "SecretLost")
+    assert conditions(status, "web")["Stalled"] == (True, "SecretLost")
+    assert box.world.secrets.values == {}
+    del box.world.volumes["archipelago-web-data"]
+    assert all_ready(box.settle())
+
+
+def test_volumes_are_looked_for_only_where_a_secret_is_to_be_made(box):
+    asked = looks(box)
+    box.folder.write("db", volumes=KEYED["volumes"])
+    box.settle()
+    assert asked == []
+    keyed(box)
+    box.run()
+    assert asked == ["before", "after"]
+    box.settle()
+    box.folder.suspended.add("web")
+    box.settle()
+    box.restart()
+    box.settle()
+    assert asked == ["before", "after"]
+
+
+@pytest.mark.parametrize("verb", ["ensure_network", "ensure_volume", "create"])
+def test_an_install_that_was_cut_short_goes_on(box, verb):
+    keyed(box)
+    box.world.fail_next(verb, KeyboardInterrupt(), when="after")
+    with pytest.raises(KeyboardInterrupt):
+        box.run()
+    box.restart()
+    assert all_ready(box.settle())
+
+
+# --- suspended for a while, or left alone ---
+
+
+def test_what_is_suspended_for_a_while_comes_back_by_itself(box):
+    box.folder.write("db")
+    box.folder.write("shop", requires=["db"])
+    box.settle()
+    ends = box.clock.now() + timedelta(hours=2)
+    box.folder.words.append({"all": True, "until": ends.isoformat()})
+    box.run()
+    assert set(box.running()) == {"db"}
+    status = box.run()
+    assert box.running() == {}
+    assert status.of("db").message == "suspended by the operator until " + ends.strftime(
+        "%Y-%m-%d %H:%M:%S UTC" if ends.second else "%Y-%m-%d %H:%M UTC"
+    )
+    assert status.of("db").suspended == Suspension(ends)
+    asked = box.reconciler.run_pass().look_again_seconds
+    assert asked == (ends - box.clock.now()).total_seconds()
+    box.clock.advance(asked)
+    status = box.run()
+    assert "db" in box.running()
+    assert status.of("db").suspended is None
+    assert all_ready(box.settle())
+    assert set(box.running()) == {"db", "shop"}
+
+
+def test_what_is_left_alone_is_not_touched_and_not_mended(box):
+    box.folder.write("web")
+    box.folder.write("db")
+    box.settle()
+    calls = len(box.world.calls)
+    box.folder.words.append({"all": True, "keep_running": True})
+    status = box.run()
+    assert conditions(status, "web") == {
+        "Ready": (True, "Suspended"),
+        "Reconciling": (False, "Settled"),
+        "Stalled": (False, "Fine"),
+    }
+    assert status.of("web").conditions[0].message == "left as it is by the operator"
+    assert settled(status)
+    assert all_ready(status)
+    box.world.kill("web/main")
+    box.folder.write("db", image="localhost/test:2")
+    box.folder.write("new")
+    status = box.settle()
+    assert box.running() == {"db": IMAGE}
+    assert conditions(status, "web")["Ready"] == (False, "Suspended")
+    box.folder.delete("db")
+    status = box.settle()
+    assert box.running() == {"db": IMAGE}
+    assert conditions(status, "db")["Ready"] == (True, "Suspended")
+    assert len(box.world.calls) == calls
+    box.folder.words.clear()
+    box.settle()
+    assert box.running() == {"web": IMAGE, "new": IMAGE}

@@ -101,6 +101,8 @@ GOOD = {
     "install with parameters": {"install": {"app": "a", "parameters": {"A": 1, "B": "x"}}},
     "install": {"install": {"app": "a", "suspend": True}},
     "suspend": {"suspend": {"app": "a"}},
+    "suspend until": {"suspend": {"app": "a", "until": "2026-12-01T10:00:00Z"}},
+    "suspend all and leave them": {"suspend": {"all": True, "keep_running": True}},
     "an extension at the root": {"suspend": {"app": "a"}, "x-note": 1},
     "hooks": app(hooks={"post_install": [{"copy": {"a": [1]}}]}),
     "interfaces": app(interfaces={"main": {"port": 80, "type": "ui", "path": "/"}}),
@@ -161,6 +163,8 @@ BAD = {
     "a dependency's port beyond the last": app(dependencies=[{"app_id": "b", "ports": [70000]}]),
     "an alert for nothing": app(alerts={"update": "x"}),
     "suspend without app": {"suspend": {}},
+    "suspend an app and all": {"suspend": {"app": "a", "all": True}},
+    "suspend until nobody knows when": {"suspend": {"app": "a", "until": "tomorrow"}},
 }
 
 
@@ -211,4 +215,4 @@ def test_every_example_of_the_manual_is_right(example):
 
 
 def test_the_manual_has_examples():
-    assert len(EXAMPLES) == 10
+    assert len(EXAMPLES) == 11

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 
+from reconciler.drivers.memory import volumes
 from reconciler.drivers.memory.things import Box, Owned
 from reconciler.drivers.memory.world import World
 from reconciler.errors import DriverConflict, DriverRejected
@@ -20,6 +21,7 @@ from reconciler.model.observed import (
     ObservedNetwork,
 )
 from reconciler.model.pin import Pin
+from reconciler.model.volume import ObservedVolume
 from reconciler.ports import Clock, Subscription, Wake
 
 _ENDED = {ContainerState.CREATED, ContainerState.EXITED, ContainerState.LOST}
@@ -66,16 +68,19 @@ class MemoryDriver:
     def ensure_network(self, network: NetworkSpec) -> None:
         """Have the network."""
         with self._verb("ensure_network", network.name):
-            new = Owned(
-                network.name, network.app, self.instance, network.interface, network.sealed
-            )
-            self._own(self.world.networks, "network", new)
+            new = Owned(network.name, network.app, self.instance)
+            new.interface, new.sealed = network.interface, network.sealed
+            present = self.world.networks.setdefault(network.name, new)
+            if present.instance != self.instance:
+                raise DriverRejected(
+                    f"cannot use network {network.name}: one of that name is there and is not"
+                    " ours; rename or remove it",
+                )
 
     def ensure_volume(self, volume: VolumeSpec) -> None:
         """Have the volume."""
         with self._verb("ensure_volume", volume.name):
-            new = Owned(volume.name, volume.app, self.instance)
-            self._own(self.world.volumes, "volume", new)
+            volumes.ensure(self.world, self.instance, volume)
 
     def create(self, container: ContainerSpec) -> None:
         """Have the container, not started; replaces a half-made one."""
@@ -217,11 +222,23 @@ class MemoryDriver:
     def volume_usage(self, name: str, stop: Event) -> int | None:
         """Return what was put into the volume."""
         with self._verb("volume_usage", name, mutating=False):
-            volume = self.world.volumes.get(name)
-            if volume is not None and volume.instance != self.instance:
-                raise DriverRejected(f"cannot measure volume {name}: it is not ours")
-            unknown = volume is None or name in self.world.unreadable or stop.is_set()
-            return None if unknown else self.world.held(name)
+            found = volumes.usage(self.world, self.instance, name)
+            return None if stop.is_set() else found
+
+    def volumes(self) -> tuple[ObservedVolume, ...]:
+        """Return all volumes of this instance, and those that are only named so."""
+        with self._verb("volumes", self.instance, mutating=False):
+            return volumes.observed(self.world, self.instance)
+
+    def volume_users(self, name: str) -> tuple[str, ...]:
+        """Return who mounts the volume."""
+        with self._verb("volume_users", name, mutating=False):
+            return volumes.users(self.world, name)
+
+    def remove_volume(self, name: str) -> None:
+        """Have the volume gone, with what is in it."""
+        with self._verb("remove_volume", name):
+            volumes.remove(self.world, self.instance, name)
 
     def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """Yield lines that the container printed."""
@@ -272,14 +289,6 @@ class MemoryDriver:
 
     def _mine(self, ref: str) -> Box | None:
         return next((b for b in self._ours() if ref in {b.ref, b.name}), None)
-
-    def _own(self, things: dict[str, Owned], kind: str, new: Owned) -> None:
-        present = things.setdefault(new.name, new)
-        if present.instance != self.instance:
-            raise DriverRejected(
-                f"cannot use {kind} {new.name}: one of that name is there and is not ours;"
-                " rename or remove it",
-            )
 
     def _check_parts(self, container: ContainerSpec) -> None:
         name = container.container_name

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.model.container import ContainerSpec, Resources
+from reconciler.model.container import ContainerSpec, MountKind, Resources
 from reconciler.model.isolation import Names
 from reconciler.model.observed import ContainerState, ObservedContainer
 
@@ -35,6 +35,8 @@ class Owned:
     instance: str
     interface: str = ""
     sealed: bool = False
+    created_at: datetime | None = None
+    secrets: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -59,11 +61,18 @@ class Box:
     names: Names = ()
     networks: tuple[str, ...] | None = None  # None: those that it was made with
     limits: Resources | None = None
+    mounted: tuple[str, ...] = ()  # volumes in one that somebody else made
 
     @property
     def path(self) -> str:
         """The name a person would use: app/container."""
         return f"{self.spec.app}/{self.spec.name}" if self.spec else self.name
+
+    @property
+    def volumes(self) -> frozenset[str]:
+        """The names of the volumes that it mounts."""
+        mounts = self.spec.mounts if self.spec else ()
+        return frozenset(m.source for m in mounts if m.kind is MountKind.VOLUME) | {*self.mounted}
 
     @property
     def holds_ports(self) -> bool:

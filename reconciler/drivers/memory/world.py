@@ -171,10 +171,13 @@ class World:
         with self.lock:
             self.files[volume, path] = text
 
-    def add_foreign_container(self, name: str, instance: str = "") -> None:
+    def add_foreign_container(
+        self, name: str, instance: str = "", mounts: tuple[str, ...] = ()
+    ) -> None:
         """Add a running container that is not ours: nobody's, or another instance's."""
         with self.changing():
             box = Box(self.next_id(name), name, instance, None, "", self.clock.now())
+            box.mounted = mounts
             box.run(self.next_pid(), self.clock.now(), self.clock.monotonic())
             self.boxes[name] = box
 

@@ -89,7 +89,8 @@ class Belongings:
         """Have the volume."""
         if self._is_there("volume", volume.name):
             return
-        body = {"Name": volume.name, "Labels": self._labels(volume.app)}
+        marks = self._labels(volume.app) | {labels.SECRETS: ",".join(volume.secrets)}
+        body = {"Name": volume.name, "Labels": marks}
         self._make("volume", volume.name, "/volumes/create", body)
 
     def volume_place(self, name: str) -> str:

@@ -24,12 +24,14 @@ from reconciler.drivers.podman.network_watch import NetworkWatch
 from reconciler.drivers.podman.probe import Prober
 from reconciler.drivers.podman.process_watch import ProcessWatch
 from reconciler.drivers.podman.shares import Shares
+from reconciler.drivers.podman.volumes import Volumes
 from reconciler.errors import DriverConflict
 from reconciler.model.container import ContainerSpec, HealthCheck
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
 from reconciler.model.isolation import IsolationSpec, Names
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
+from reconciler.model.volume import ObservedVolume
 from reconciler.ports import Secrets, Subscription, Wake
 
 
@@ -83,6 +85,7 @@ class PodmanDriver:
         self._liveness = Liveness()
         self._client = Client(socket_path, hooks.observe_call)
         self._belongings = Belongings(self._client, instance)
+        self._volumes = Volumes(self._client, instance)
         self._images = Images(self._client, instance, settings.deadlines, settings.registry)
         self._lookup = Lookup(self._client, instance, self._liveness)
         shares = Shares(self._client, self._lookup, settings.shares_dir)
@@ -211,6 +214,18 @@ class PodmanDriver:
         """Return how many bytes the volume takes on its disk."""
         place = self._belongings.volume_place(name)
         return volume_size.allocated(place, stop) if place else None
+
+    def volumes(self) -> tuple[ObservedVolume, ...]:
+        """Return all volumes of this instance, and those that are only named so."""
+        return self._volumes.all()
+
+    def volume_users(self, name: str) -> tuple[str, ...]:
+        """Return who mounts the volume."""
+        return self._volumes.users(name)
+
+    def remove_volume(self, name: str) -> None:
+        """Have the volume gone, and the data in it."""
+        self._volumes.remove(name)
 
     def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """Yield the lines that it printed. The iterator can be closed from any thread."""

@@ -35,5 +35,7 @@ class Document:
 
     @property
     def app(self) -> str:
-        """The id of the app that the document is about."""
-        return self.manifest.id if isinstance(self.manifest, AppManifest) else self.manifest.app
+        """The id of the app that the document is about; empty where it is about all."""
+        if isinstance(self.manifest, AppManifest):
+            return self.manifest.id
+        return self.manifest.app or ""

@@ -11,6 +11,7 @@ _EITHER: Final = {
     "AppManifest": ("container", "containers"),
     "ContainerManifest": ("image", "build"),
     "DependencyManifest": ("app_id", "storage"),
+    "SuspendManifest": ("app", "all"),
 }
 
 

@@ -1,8 +1,10 @@
 """Quantities, ports, commands and images as fields of a document: each reader with its type."""
 
 import ipaddress
+import re
 import shlex
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Final, cast
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
@@ -17,6 +19,10 @@ from reconciler.model.manifest.complaint import Complaint, refusal, refusals, sh
 from reconciler.model.manifest.scalars import read_integer, read_text
 from reconciler.model.quantities import QuantityError, parse_cpu, parse_duration, parse_size
 
+_MOMENT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
 _LAST_PORT: Final = 65535
 _SMALLEST_MEMORY: Final = 1024**2
 DAY: Final = 86400.0
@@ -38,6 +44,24 @@ def read_memory(value: object) -> int:
         hint = f"did you mean {text}Mi?" if text.isdecimal() else "write for example 512Mi"
         raise refusal(f"{size} bytes are too few for any process", hint)
     return size
+
+
+def read_moment(value: object) -> datetime:
+    """Return a moment, in UTC."""
+    text = read_text(value)
+    hint = "write it in UTC, for example 2026-12-01T10:00:00Z"
+    try:
+        moment = datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise refusal(f"{shown(text)} is not a date and a time", hint)
+    if moment.tzinfo is None:
+        raise refusal(f"{shown(text)} does not say in which time zone", hint)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise refusal(f"{shown(text)} is not a date and a time", hint) from error
 
 
 def read_duration(value: object) -> float:
@@ -144,6 +168,11 @@ Cpu = Annotated[
     BeforeValidator(read_cpu),
     AfterValidator(between(0.01, 4096)),
     WithJsonSchema(_QUANTITY),
+]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(read_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_MOMENT.pattern}$"}),
 ]
 Duration = Annotated[float, BeforeValidator(read_duration), WithJsonSchema(_QUANTITY)]
 PortNumber = Annotated[
