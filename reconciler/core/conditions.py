@@ -61,7 +61,6 @@ _RECONCILING = frozenset(
 )
 
 _CALM_PERCENT = 95  # of the limit: at the limit itself the answer would come and go
-
 Answer = tuple[bool, str, str]  # whether, the reason, and a message
 
 
