@@ -102,9 +102,11 @@ class PodmanDriver:
 
     def observe(self) -> Observed:
         """Return all containers and networks of this instance, sorted."""
+        found = self._lookup.all()
+        # After the containers: what was seen to run got its rules before that.
         isolation, unenforceable = self._firewall.observe()
         connected = {i.app for i in isolation if i.passages}
-        containers = [self._reached(listed, connected) for listed in self._lookup.all()]
+        containers = [self._reached(listed, connected) for listed in found]
         known = frozenset(c.ref for c in containers)
         self._addresses.forget(known)
         self._names.forget(known)
