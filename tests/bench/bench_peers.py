@@ -1,23 +1,23 @@
-"""The same work by others: podman-compose, `podman kube play`, and the raw requests that it takes.
+"""
+The same work by others: podman-compose, `podman kube play`, and the raw requests that it takes.
 
-`python tests/bench/bench_peers.py [N…]`: N apps of one container each, 10 if not given. What others
-need of a machine (a pause container's image, a package of PyPI) and that is not to be had leaves
-their rows out, with a word.
+`python tests/bench/bench_peers.py [N…]`: N apps of one container each, 10 if not given. Where what
+others need is not there (catatonit for pods, podman-compose from PyPI), they are left out, with a
+word.
 """
 
 import json
-import os
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from measuring import BUSYBOX, Raw, box, median, tell, timed
 
-COMPOSE = "podman-compose==1.6.0"
-PLACE = Path(os.environ.get("TMPDIR", "/var/tmp")) / "archipelago-bench-compose"
+PLACE = Path(__file__).resolve().parents[2] / ".bench/peers"  # `make bench` fills it
 WORKERS = 4
 PORT = 18093
 SLEEP = "exec busybox sleep 9999"
@@ -94,10 +94,6 @@ class Compose:
         self._folder = it.root / "compose"
         self._folder.mkdir()
         self._command = [str(PLACE / "bin/podman-compose"), "-p", "peers"]
-        if not Path(self._command[0]).exists():
-            subprocess.run([sys.executable, "-m", "venv", PLACE], check=True)
-            pip = [PLACE / "bin/pip", "install", "-q", COMPOSE]
-            subprocess.run(pip, check=True, capture_output=True)
 
     def up(self, texts):
         services = {
@@ -174,19 +170,20 @@ def races(count):
     with box() as (it, raw):
         for kind in (Raw4, Ours, Compose, Kube):
             try:
-                peer, texts = kind(it, raw), {n: "a" for n in range(count)}
-                cold = timed(lambda: peer.up(texts))
-                same = median([timed(lambda: peer.up(texts)) for _ in range(3)])
-                one = timed(lambda: peer.up(texts | {count // 2: "b"}))
-                rows.append([peer.name, cold, same, one, timed(peer.down)])
+                rows.append([kind.name, *_race(kind(it, raw), count)])
             except (subprocess.CalledProcessError, AssertionError, OSError) as error:
-                why = getattr(error, "stderr", None) or str(error)
-                print(f"left out: {kind.name}: {str(why).strip().splitlines()[-1][:150]}")
-    tell(
-        f"the same work, {count} apps",
-        ["by", "cold ms", "no change ms", "one changed ms", "removed ms"],
-        rows,
-    )
+                why = (getattr(error, "stderr", b"") or b"").decode() or str(error)
+                print(f"left out: {kind.name}: {why.strip().splitlines()[-1][-200:]}")
+    columns = ["by", "cold ms", "no change ms", "one changed ms", "removed ms"]
+    tell(f"the same work, {count} apps", columns, rows)
+
+
+def _race(peer, count):
+    texts = dict.fromkeys(range(count), "a")
+    cold = timed(lambda: peer.up(texts))
+    same = median([timed(lambda: peer.up(texts)) for _ in range(3)])
+    one = timed(lambda: peer.up(texts | {count // 2: "b"}))
+    return cold, same, one, timed(peer.down)
 
 
 class Load:
@@ -206,8 +203,6 @@ class Load:
         self._thread.join()
 
     def _run(self):
-        import urllib.request
-
         last = time.monotonic()
         while not self._end.wait(0.005):
             self.asked += 1
