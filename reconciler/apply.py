@@ -118,7 +118,7 @@ class Applier:
                 self.driver.create(container)
             case WriteFiles(ref, container):
                 self.driver.write_files(ref, container)
-            case StartContainer(ref):
+            case StartContainer(ref, _):
                 self.driver.start(ref)
             case StopContainer(ref, grace):
                 self.driver.stop(ref, grace)

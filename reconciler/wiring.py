@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reconciler.ports import Driver
     from reconciler.reconcile import Reconciler
     from reconciler.registry.ledger import FileLedger
+    from reconciler.security.failures import Failures
     from reconciler.security.secrets import SecretFiles
 
 
@@ -131,6 +132,18 @@ def ledger(settings: Settings) -> "FileLedger":
     from reconciler import parts
 
     return parts.ledger(settings)
+
+
+def failures_path(settings: Settings) -> Path:
+    """Return the file of revisions that failed."""
+    return places.failures_path(settings.state_dir)
+
+
+def failures(settings: Settings) -> "Failures":
+    """Return what remembers the revisions that failed."""
+    from reconciler import parts
+
+    return parts.failures(settings)
 
 
 def ask_registries(images: "Iterable[str]") -> "Mapping[str, Told]":

@@ -202,8 +202,8 @@ MUTANTS = (
     Mutant(
         "always never asks",
         "core/pins.py",
-        "if container.pull_policy is PullPolicy.ALWAYS and",
-        "if False and",
+        "if container.pull_policy is PullPolicy.ALWAYS and not made",
+        "if False and not made",
         ("unit/test_pins.py",),
     ),
     Mutant(
@@ -296,8 +296,8 @@ MUTANTS = (
     Mutant(
         "each new try takes back that a person must act",
         "core/conditions.py",
-        "if often and attempts.digest == change.attempt:",
-        "if False:",
+        "if often and attempts.digest == change.attempt and",
+        "if False and",
         ("unit/test_conditions.py",),
     ),
     # Lanes and steps
@@ -425,7 +425,7 @@ MUTANTS = (
     # What volumes hold
     Mutant(
         "at its limit of disk the answer comes and goes",
-        "core/conditions.py",
+        "core/disk.py",
         "_CALM_PERCENT = 95",
         "_CALM_PERCENT = 101",
         ("unit/test_conditions.py",),

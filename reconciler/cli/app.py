@@ -17,6 +17,7 @@ from reconciler.cli.logs import logs
 from reconciler.cli.outdated import outdated
 from reconciler.cli.plan import plan
 from reconciler.cli.remove import remove
+from reconciler.cli.retry import retry
 from reconciler.cli.run import run
 from reconciler.cli.schema import schema
 from reconciler.cli.secret import secret
@@ -43,6 +44,7 @@ VERBS = (
     graph,
     outdated,
     update,
+    retry,
 )
 
 

@@ -14,6 +14,7 @@ from reconciler.report.status_json import problem_document
 _COLOURS = {
     Action.INSTALL: "green",
     Action.UPDATE: "yellow",
+    Action.ROLLBACK: "yellow",
     Action.START: "green",
     Action.RESTART: "yellow",
     Action.STOP: "yellow",

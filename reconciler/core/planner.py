@@ -13,7 +13,7 @@ Rule 7  At rest nothing acts.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.core import backoff, graph
+from reconciler.core import backoff, graph, looping, rollback
 from reconciler.core.comparison import Comparison, compare
 from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.removal import decide_removals
@@ -35,8 +35,12 @@ def plan(situation: Situation) -> Plan:
     decisions |= {
         app: Decision(change) for app, change in decide_removals(situation, containers).items()
     }
-    decisions |= _decide_desired(situation, comparisons, containers)
-    decisions = {app: _patient(situation, d) for app, d in decisions.items()}
+    ready = _ready(situation, comparisons, containers)
+    decisions |= _decide_desired(situation, comparisons, containers, ready)
+    for app, decision in decisions.items():
+        comparison = comparisons.get(app)
+        if comparison is None or not looping.revived(situation, comparison, ready):
+            decisions[app] = _patient(situation, decision, comparison)
     moments = [d.look_again_at for d in decisions.values() if d.look_again_at]
     return Plan(
         changes=tuple(decisions[app].change for app in sorted(decisions)),
@@ -49,13 +53,16 @@ def compare_all(situation: Situation) -> dict[str, Comparison]:
     containers = by_app(situation.observed)
     networks = frozenset(n.name for n in situation.observed.networks)
     return {
-        app: compare(
-            spec,
-            containers.get(app, ()),
-            networks,
-            situation.probes,
-            situation.now,
-            situation.evidence.pins,
+        app: replace(
+            compare(
+                spec,
+                containers.get(app, ()),
+                networks,
+                situation.probes,
+                situation.now,
+                situation.evidence.pins,
+            ),
+            retried_at=situation.evidence.retried.get(app),
         )
         for app, spec in situation.desired.apps.items()
     }
@@ -65,14 +72,12 @@ def _decide_desired(
     situation: Situation,
     comparisons: dict[str, Comparison],
     containers: dict[str, tuple[ObservedContainer, ...]],
+    ready: Mapping[str, bool],
 ) -> dict[str, Decision]:
     apps = situation.desired.apps
     rings = graph.rings(
         {app: [r.app for r in s.requires if not r.optional] for app, s in apps.items()},
     )
-    ready = {app: _running(seen) for app, seen in containers.items()}
-    ready |= dict.fromkeys(situation.desired.broken.keys() - ready.keys(), False)
-    ready |= {app: c.ready() and not c.spec.suspended for app, c in comparisons.items()}
     decisions: dict[str, Decision] = {}
     for app, comparison in comparisons.items():
         missing, not_ready = _dependencies(comparison, ready)
@@ -84,8 +89,21 @@ def _decide_desired(
             not_ready=not_ready,
             restarted=_restarted(comparison, containers),
         )
-        decisions[app] = decide(comparison, circumstances)
+        decided = decide(comparison, circumstances)
+        decisions[app] = rollback.told(situation, comparison, decided)
     return decisions
+
+
+def _ready(
+    situation: Situation,
+    comparisons: dict[str, Comparison],
+    containers: dict[str, tuple[ObservedContainer, ...]],
+) -> dict[str, bool]:
+    """Return whether each app that is known is ready for those that require it."""
+    ready = {app: _running(seen) for app, seen in containers.items()}
+    ready |= dict.fromkeys(situation.desired.broken.keys() - ready.keys(), False)
+    ready |= {app: c.ready() and not c.spec.suspended for app, c in comparisons.items()}
+    return ready
 
 
 def _dependencies(
@@ -113,7 +131,11 @@ def _restarted(
     )
 
 
-def _patient(situation: Situation, decision: Decision) -> Decision:
+def _patient(
+    situation: Situation,
+    decision: Decision,
+    comparison: Comparison | None,
+) -> Decision:
     """Put off what failed, or did not last, the last time it was done."""
     change = decision.change
     attempts = situation.attempts.get(change.app)
@@ -124,6 +146,8 @@ def _patient(situation: Situation, decision: Decision) -> Decision:
     if due is None or situation.now >= due:
         return decision
     reason, message = _not_yet(change, attempts)
+    if comparison is not None and reason is Reason.CRASH_LOOP:
+        message += looping.last_words(situation, comparison)
     held = replace(change, action=Action.HOLD, reason=reason, message=message, steps=())
     return Decision(held, min(due, decision.look_again_at or due))
 

@@ -18,6 +18,7 @@ class Action(StrEnum):
 
     INSTALL = "install"
     UPDATE = "update"
+    ROLLBACK = "rollback"
     START = "start"
     RESTART = "restart"
     STOP = "stop"
@@ -33,6 +34,9 @@ class Reason(StrEnum):
     DIGEST_CHANGED = "DigestChanged"
     IMAGE_CHANGED = "ImageChanged"
     PREVIOUS_SUPERSEDED = "PreviousSuperseded"
+    PREVIOUS_KEPT = "PreviousKept"
+    HEALTH_DEADLINE = "HealthDeadline"
+    ROLLED_BACK = "RolledBack"
     INCOMPLETE = "Incomplete"
     NOT_RUNNING = "NotRunning"
     PROCESS_LOST = "ProcessLost"
@@ -110,9 +114,10 @@ class WriteFiles:
 
 @dataclass(frozen=True, slots=True)
 class StartContainer:
-    """Have it running. `ref` is an id or a container name."""
+    """Have it running. `ref` is an id or a container name, `name` what its app calls it."""
 
     ref: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,9 @@ class AppSpec:
     `unsupported` lists keys that this version cannot carry out: a reason to hold, never to ignore.
     `stale` is set where the file is unreadable now and this is its last good version.
     `disk_limit` is what its volumes may hold together; more is told, and stops nothing.
+    `health_deadline` is how long (in seconds) an update may take to serve; one that does not is
+    taken back where `rollback` is set. `rolled_back` says what failed where this is not what is
+    written, but the last good revision.
     """
 
     id: str
@@ -79,6 +82,9 @@ class AppSpec:
     secrets: tuple[SecretSpec, ...] = ()
     unsupported: tuple[str, ...] = ()
     stale: Problem | None = None
+    rollback: bool = True
+    health_deadline: float = 120.0
+    rolled_back: str = ""
 
     def container(self, name: str) -> ContainerSpec | None:
         """Return the container of that name."""

@@ -10,7 +10,8 @@ class Attempts:
     Failures in a row for one digest of one app, and one set of images.
 
     `failures` counts changes that failed; `starts` counts starts since the app was last well for
-    its window; `since` is when the last of either happened.
+    its window, of the container that was started most often (`by_container` tells of each: what
+    is started one after the other was started once); `since` is when the last of either happened.
     """
 
     digest: str = ""
@@ -18,3 +19,4 @@ class Attempts:
     starts: int = 0
     since: datetime | None = None
     message: str = ""
+    by_container: tuple[tuple[str, int], ...] = ()

@@ -37,7 +37,7 @@ def describe(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one match ove
         case WriteFiles(ref, container):
             number = len(container.files) + len(container.shares)
             return f"writing {number} files for {_short(ref)}"
-        case StartContainer(ref):
+        case StartContainer(ref, _):
             return f"starting {_short(ref)}"
         case StopContainer(ref):
             return f"stopping {_short(ref)}"

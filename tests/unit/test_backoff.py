@@ -51,7 +51,7 @@ def outcome(result, change=START, message=""):
             "a start that worked clears failures and is counted",
             OLD,
             outcome(Result.APPLIED),
-            Attempts("1-a", failures=0, starts=4, since=NOW),
+            Attempts("1-a", failures=0, starts=4, since=NOW, by_container=(("", 4),)),
         ),
         (
             "a change that started nothing does not count as a start",

@@ -27,6 +27,7 @@ OWN = {
     "graph": set(),
     "outdated": {"app"},
     "update": {"app", "every"},
+    "retry": {"app", "every"},
 }
 METRICS = {
     "archipelago_app_disk_bytes": ("gauge", ("app",)),
@@ -47,6 +48,7 @@ METRICS = {
     "archipelago_podman_call_errors": ("counter", ("call",)),
     "archipelago_problems": ("gauge", ()),
     "archipelago_retries": ("counter", ("step",)),
+    "archipelago_rollbacks": ("counter", ()),
     "archipelago_watch_inotify": ("gauge", ()),
 }
 
