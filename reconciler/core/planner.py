@@ -146,6 +146,8 @@ def _patient(
     if due is None or situation.now >= due:
         return decision
     reason, message = _not_yet(change, attempts)
+    if comparison is not None and rollback.way_back(situation, comparison):
+        reason = Reason.BACK_OFF
     if comparison is not None and reason is Reason.CRASH_LOOP:
         message += looping.last_words(situation, comparison)
     held = replace(change, action=Action.HOLD, reason=reason, message=message, steps=())

@@ -77,20 +77,36 @@ def effective(desired: Desired, evidence: Evidence) -> Desired:
     return replace(desired, apps={**desired.apps, **stand_ins}) if stand_ins else desired
 
 
+def way_back(situation: Situation, comparison: Comparison) -> bool:
+    """Whether what keeps failing is an update that will be judged: nobody has to act for now."""
+    spec = comparison.spec
+    good = situation.evidence.good.get(spec.id)
+    return (
+        good is not None
+        and _may_roll_back(spec)
+        and not spec.rolled_back
+        and not comparison.to_create()
+        and not is_revision(good, spec, comparison.current.values())
+    )
+
+
 def told(situation: Situation, comparison: Comparison, decision: Decision) -> Decision:
     """Return a decision in the words of an update, and with the moments at which it is judged."""
     change, spec = _worded(comparison, decision.change), comparison.spec
     if change.reason is Reason.JOB_FAILED:
         message = change.message + looping.last_words(situation, comparison)
         change = replace(change, message=message)
-    moments = [decision.look_again_at, proven_at(situation, comparison)]
-    moments.append(looping.calmed_at(situation, comparison))
+    calmed_at = looping.calmed_at(situation, comparison)
+    if calmed_at is not None and change.action is Action.KEEP:
+        message = "was started once more; it counts as serving when it has for a while"
+        change = replace(change, reason=Reason.STARTING, message=message)
+    moments = [decision.look_again_at, proven_at(situation, comparison), calmed_at]
     if comparison.outdated and not comparison.ready() and not spec.rolled_back:
         due = _due(situation, comparison)
         moments += [m for m in (due, _fair(comparison)) if m and m > situation.now]
         late = situation.now >= due and change.reason is Reason.STARTING
         # Where there is a way back it is still on its way; else a person has to act.
-        if late and (not spec.rollback or spec.id not in situation.evidence.good):
+        if late and not way_back(situation, comparison):
             change = replace(change, reason=Reason.HEALTH_DEADLINE, message=_late(comparison))
     known = [moment for moment in moments if moment is not None]
     return Decision(change, min(known, default=None))
@@ -211,17 +227,26 @@ def _why_failed(update: _Try) -> str:
         return _told_ends(comparison.failed_jobs(), words)
     if stands and attempts.failures >= REFUSALS:
         return attempts.message
-    if ended and attempts.starts >= backoff.LOOPS_AFTER:
-        return _told_ends(ended, words)
+    again = [c for c in ended if _starts(attempts, c.container) >= backoff.LOOPS_AFTER]
+    if again:
+        return _told_ends(again, words)
     if update.situation.now < _due(update.situation, comparison):
         return ""
     unhealthy = _told_health(comparison, HealthState.UNHEALTHY, "is unhealthy")
     if unhealthy:
         return unhealthy
-    if ended and attempts.starts:
-        return _told_ends(ended, words)
+    tried = [c for c in ended if _starts(attempts, c.container)]
+    if tried:
+        return _told_ends(tried, words)
     fair = _fair(comparison)
-    return _late(comparison) if fair is not None and update.situation.now >= fair else ""
+    if fair is None or update.situation.now < fair or not _all_probed(update):
+        return ""
+    return _late(comparison)
+
+
+def _starts(attempts: Attempts, name: str) -> int:
+    """Return how often a container was started; what is kept from before may not have been."""
+    return dict(attempts.by_container).get(name, 0 if attempts.by_container else attempts.starts)
 
 
 def _ended_badly(comparison: Comparison, seen: ObservedContainer) -> bool:
@@ -245,19 +270,32 @@ def _told_health(comparison: Comparison, state: HealthState, verb: str) -> str:
     return "; ".join(told)
 
 
+def _all_probed(update: _Try) -> bool:
+    """Whether all that is to become healthy was asked at all since it was started."""
+    probes = update.situation.probes
+    return all(
+        (record := probes.get(seen.ref)) is not None
+        and (record.pid, record.started_at) == (seen.pid, seen.started_at)
+        and record.last_at is not None
+        for name, seen in update.comparison.current.items()
+        if update.comparison.health[name].state is HealthState.STARTING
+    )
+
+
 def _late(comparison: Comparison) -> str:
     return _told_health(comparison, HealthState.STARTING, "did not become healthy in time")
 
 
 def _due(situation: Situation, comparison: Comparison) -> datetime:
     """
-    Return when an update has to be ready: so long after its newest container was made.
+    Return when an update has to be ready: so long after it was made, and the one before ended.
 
     An edit that makes no container, and a word of the operator, give it the same time anew.
     """
     spec = comparison.spec
     edited, asked = spec.manifest_changed_at, situation.evidence.retried.get(spec.id)
     moments = [c.created_at for c in comparison.current.values()]
+    moments += [c.finished_at for c in comparison.outdated]
     moments += [min(moment, situation.now) for moment in (edited, asked) if moment]
     known = [moment for moment in moments if moment is not None]
     return max(known, default=situation.now) + timedelta(seconds=spec.health_deadline)

@@ -211,4 +211,4 @@ def test_every_example_of_the_manual_is_right(example):
 
 
 def test_the_manual_has_examples():
-    assert len(EXAMPLES) == 9
+    assert len(EXAMPLES) == 10
