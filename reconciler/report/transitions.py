@@ -112,9 +112,13 @@ def _app(was: AppStatus | None, app: AppStatus, at: datetime, *, first: bool) ->
 
 def tried_once_more(app: AppStatus | None, action: Action) -> bool:
     """Say whether something is only the next try of what keeps failing: that was told."""
+    tries = {Action.INSTALL, Action.UPDATE, Action.START, Action.RESTART}
+    return action in tries and _keeps_failing(app)
+
+
+def _keeps_failing(app: AppStatus | None) -> bool:
     stalled = app.condition(ConditionType.STALLED) if app else None
-    looping = stalled is not None and stalled.status and stalled.reason in _LOOPING
-    return looping and action in {Action.INSTALL, Action.UPDATE, Action.START, Action.RESTART}
+    return stalled is not None and stalled.status and stalled.reason in _LOOPING
 
 
 def _is_news(was: AppStatus | None, app: AppStatus) -> bool:
@@ -129,6 +133,8 @@ def _is_news(was: AppStatus | None, app: AppStatus) -> bool:
 
 def _health(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[Event]:
     old = was.health if was else HealthState.NONE
+    if _keeps_failing(was) and _keeps_failing(app):
+        return
     if app.health is HealthState.UNHEALTHY and old is not HealthState.UNHEALTHY:
         ill = sorted(c.name for c in app.containers if c.health is HealthState.UNHEALTHY)
         message = f"{', '.join(ill) or 'the app'} does not answer well"

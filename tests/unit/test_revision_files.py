@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
-import catalogue
 import pytest
 from builders import CHECK, NOW, app, container
 
@@ -36,13 +35,6 @@ class Kept:
 @pytest.fixture
 def kept(tmp_path):
     return Kept(tmp_path)
-
-
-def test_every_spec_of_the_catalogue_comes_back_as_it_was():
-    specs = [s for name in catalogue.REAL for s in catalogue.resolved(name).apps.values()]
-    assert len(specs) > 15
-    for spec in specs:
-        assert parse_app(json.loads(json.dumps(app_document(spec)))) == spec
 
 
 def test_what_is_rare_comes_back_as_well():

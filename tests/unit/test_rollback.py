@@ -221,18 +221,21 @@ ROWS = [
     Row(
         "while the one before runs nothing is lost, so nothing has failed",
         updating(
-            seen(OLD, ref="kept"), new(state=CREATED), attempts=Attempts(failures=9), now=LATE
+            seen(OLD, ref="kept"),
+            new(state=CREATED),
+            attempts=Attempts(failures=9, message="no"),
+            now=LATE,
         ),
         "",
     ),
     Row(
         "what could not even be made leaves the one before running, and has not failed",
-        updating(seen(OLD, ref="kept"), attempts=Attempts(failures=9), now=LATE),
+        updating(seen(OLD, ref="kept"), attempts=Attempts(failures=9, message="no"), now=LATE),
         "",
     ),
     Row(
         "what is not made yet has not failed",
-        updating(stopped(), attempts=Attempts(failures=9), now=LATE),
+        updating(stopped(), attempts=Attempts(failures=9, message="no"), now=LATE),
         "",
     ),
     Row(
