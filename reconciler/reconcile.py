@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from reconciler.core import backoff, looping, pins, revisions, rollback, watching
+from reconciler.core import backoff, judging, looping, pins, revisions, rollback, watching
 from reconciler.core.comparison import Comparison
 from reconciler.core.conditions import Reported, app_statuses
 from reconciler.core.planner import compare_all, plan, still_wanted
@@ -118,7 +118,7 @@ class Reconciler:
         self._restore_pins(seen)
         situation, comparisons = self._judge(seen, busy, parts.revisions.fail)
         memory.attempts = dict(situation.attempts)
-        made = plan(situation)
+        made = plan(situation, comparisons)
         for change in made.changes:
             if change.acts and change.app not in busy:
                 parts.lanes.dispatch(change)
@@ -133,8 +133,8 @@ class Reconciler:
     def preview(self) -> tuple[Situation, Plan]:
         """Look and plan, and begin nothing: the plan is the one that a pass would carry out."""
         seen = self._look(self._load()[0], self._parts.evidence.gather())
-        situation, _ = self._judge(seen, (), lambda _app, _failed: None)
-        return situation, plan(situation)
+        situation, comparisons = self._judge(seen, (), lambda _app, _failed: None)
+        return situation, plan(situation, comparisons)
 
     def describe(self) -> Status:
         """Look and plan, begin nothing, and return the status."""
@@ -174,7 +174,7 @@ class Reconciler:
         fail: Callable[[str, FailedRevision], None],
     ) -> tuple[Situation, dict[str, Comparison]]:
         """Return what to plan, once the updates that have failed by now are written down."""
-        failed = rollback.judged(seen, busy)
+        failed = judging.judged(seen, busy)
         for app, what in failed.items():
             fail(app, what)
         evidence = rollback.with_failed(seen.evidence, failed)

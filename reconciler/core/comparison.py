@@ -1,7 +1,7 @@
 """One app, as it should be beside as it is. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -167,6 +167,11 @@ def compare(
     }
     network_missing = spec.network is not None and spec.network.name not in networks
     return Comparison(spec, current, tuple(outdated), health, network_missing)
+
+
+def asked_again(comparison: Comparison, at: datetime | None) -> Comparison:
+    """Return it with when the operator asked for another try."""
+    return comparison if at is None else replace(comparison, retried_at=at)
 
 
 def is_completed(spec: ContainerSpec, seen: ObservedContainer) -> bool:

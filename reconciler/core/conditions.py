@@ -227,7 +227,11 @@ def _serves(
     comparison: Comparison | None,
     containers: tuple[ObservedContainer, ...],
 ) -> bool:
-    """Whether every container does its work, in the desired revision or the one before."""
+    """
+    Whether every container does its work, in the desired revision or the one before.
+
+    One that is taken back never did.
+    """
     if spec is None or comparison is None:
         return bool(containers) and all(
             c.state is ContainerState.RUNNING or c.exit_code == 0 for c in containers
@@ -236,7 +240,7 @@ def _serves(
         comparison.good(c.name)
         or any(
             o.container == c.name and (o.state is ContainerState.RUNNING or is_completed(c, o))
-            for o in comparison.outdated
+            for o in (() if spec.rolled_back else comparison.outdated)
         )
         for c in spec.containers
     )

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.core import backoff, graph, looping, rollback
-from reconciler.core.comparison import Comparison, compare
+from reconciler.core.comparison import Comparison, asked_again, compare
 from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.removal import decide_removals
 from reconciler.core.situation import Situation, by_app
@@ -24,10 +24,10 @@ from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState, ObservedContainer
 
 
-def plan(situation: Situation) -> Plan:
-    """Return what the reconciler will do, for every app, sorted by id."""
+def plan(situation: Situation, compared: Mapping[str, Comparison] | None = None) -> Plan:
+    """Return what will be done to every app; `compared` spares comparing them twice."""
     containers = by_app(situation.observed)
-    comparisons = compare_all(situation)
+    comparisons = compare_all(situation) if compared is None else compared
     decisions = {
         app: Decision(Change(app, Action.HOLD, Reason.MANIFEST_INVALID, str(problem)))
         for app, problem in situation.desired.broken.items()
@@ -53,7 +53,7 @@ def compare_all(situation: Situation) -> dict[str, Comparison]:
     containers = by_app(situation.observed)
     networks = frozenset(n.name for n in situation.observed.networks)
     return {
-        app: replace(
+        app: asked_again(
             compare(
                 spec,
                 containers.get(app, ()),
@@ -62,7 +62,7 @@ def compare_all(situation: Situation) -> dict[str, Comparison]:
                 situation.now,
                 situation.evidence.pins,
             ),
-            retried_at=situation.evidence.retried.get(app),
+            situation.evidence.retried.get(app),
         )
         for app, spec in situation.desired.apps.items()
     }
@@ -70,7 +70,7 @@ def compare_all(situation: Situation) -> dict[str, Comparison]:
 
 def _decide_desired(
     situation: Situation,
-    comparisons: dict[str, Comparison],
+    comparisons: Mapping[str, Comparison],
     containers: dict[str, tuple[ObservedContainer, ...]],
     ready: Mapping[str, bool],
 ) -> dict[str, Decision]:
@@ -96,7 +96,7 @@ def _decide_desired(
 
 def _ready(
     situation: Situation,
-    comparisons: dict[str, Comparison],
+    comparisons: Mapping[str, Comparison],
     containers: dict[str, tuple[ObservedContainer, ...]],
 ) -> dict[str, bool]:
     """Return whether each app that is known is ready for those that require it."""

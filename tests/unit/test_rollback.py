@@ -20,9 +20,10 @@ from builders import (
 )
 
 from reconciler.core import digest
+from reconciler.core.judging import judged
 from reconciler.core.planner import compare_all, plan, still_wanted
 from reconciler.core.revisions import serving_since, to_remember
-from reconciler.core.rollback import effective, judged, with_failed
+from reconciler.core.rollback import effective, with_failed
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Reason
 from reconciler.model.container import Restart, StartCondition
@@ -134,6 +135,29 @@ ROWS = [
         "what was only just started has as long again: the machine may have been off",
         updating(stopped(), new(started_at=LATE), now=LATE),
         "",
+    ),
+    Row(
+        "but not what was started once more for being unwell",
+        updating(
+            stopped(),
+            new(started_at=LATE),
+            now=LATE,
+            probes=answered(new(started_at=LATE), ok=False, failures=1, message="answers 503"),
+            attempts=Attempts(starts=2, by_container=(("main", 2),)),
+        ),
+        "main did not become healthy in time: answers 503",
+    ),
+    Row(
+        "nor what was started late and before the deadline",
+        updating(
+            stopped(),
+            new(started_at=NOW + timedelta(seconds=100)),
+            now=LATE,
+            probes=answered(
+                new(started_at=NOW + timedelta(seconds=100)), ok=False, failures=1, message="no"
+            ),
+        ),
+        "main did not become healthy in time: no",
     ),
     Row(
         "an edit of the file begins the deadline anew",

@@ -90,6 +90,10 @@ def test_the_words_stay_the_same_and_are_told_once(box):
     stalled = [conditions(s)["Stalled"] for s in box.diary.statuses]
     changes = [after for before, after in pairwise(stalled) if before != after]
     assert changes == [(True, "RolledBack")]
+    ready = [conditions(s)["Ready"][0] for s in box.diary.statuses]
+    assert len([1 for before, after in pairwise(ready) if before != after]) == 3, (
+        "it came, it went with the update, and it came back"
+    )
     assert len({s.of("web").message for s in box.diary.statuses[-100:]}) == 1
 
 
