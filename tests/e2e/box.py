@@ -110,7 +110,7 @@ class Box:
             try:
                 if wanted(status):
                     return status
-            except (KeyError, IndexError, StopIteration):
+            except (KeyError, IndexError, StopIteration, FileNotFoundError):
                 pass
             time.sleep(0.02)
         log = self.output.read_text()[-6000:] if self.output.exists() else ""
