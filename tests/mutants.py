@@ -290,7 +290,7 @@ MUTANTS = (
     Mutant(
         "an update fails while the one before runs",
         "core/judging.py",
-        "if comparison.ready() or any(c.state in _PROCESS for c in comparison.outdated):",
+        "if comparison.ready() or still_runs(comparison):",
         "if comparison.ready():",
         ("unit/test_rollback.py",),
     ),

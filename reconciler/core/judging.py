@@ -70,9 +70,14 @@ def _update(
     comparison = _compared(situation, spec, seen)
     if comparison.to_create() or is_revision(good, spec, comparison.current.values()):
         return None
-    if comparison.ready() or any(c.state in _PROCESS for c in comparison.outdated):
+    if comparison.ready() or still_runs(comparison):
         return None
     return _Try(comparison, attempts_of(situation, comparison), situation)
+
+
+def still_runs(comparison: Comparison) -> bool:
+    """Whether the one before was not stopped yet: nothing is lost so far."""
+    return any(c.state in _PROCESS for c in comparison.outdated)
 
 
 def attempts_of(situation: Situation, comparison: Comparison) -> Attempts:

@@ -12,7 +12,14 @@ from dataclasses import replace
 from reconciler.core import digest, looping, pins
 from reconciler.core.comparison import Comparison
 from reconciler.core.decide import Decision
-from reconciler.core.judging import attempts_of, due_at, late_at, may_roll_back, told_late
+from reconciler.core.judging import (
+    attempts_of,
+    due_at,
+    late_at,
+    may_roll_back,
+    still_runs,
+    told_late,
+)
 from reconciler.core.revisions import is_revision, proven_at
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Reason
@@ -50,6 +57,7 @@ def way_back(situation: Situation, comparison: Comparison) -> bool:
         and may_roll_back(spec)
         and not spec.rolled_back
         and not comparison.to_create()
+        and not still_runs(comparison)
         and not is_revision(good, spec, comparison.current.values())
     )
 

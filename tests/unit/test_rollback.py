@@ -684,3 +684,24 @@ def test_the_deadline_is_a_moment_to_look_again():
     assert made.look_again_at == NOW + timedelta(seconds=120)
     again = plan(updating(stopped(), new(started_at=LATE), probes=SLOW, now=LATE))
     assert again.look_again_at == LATE + timedelta(seconds=120)
+
+
+OFTEN = Attempts(failures=5, since=NOW, message="no")
+
+
+@pytest.mark.parametrize(
+    ("why", "containers", "evidence", "reason"),
+    [
+        ("an update that can go back", (stopped(), new(state=CREATED)), GOOD, "BackOff"),
+        ("nothing to go back to", (stopped(), new(state=CREATED)), {}, "Failed"),
+        ("the one before runs on", (seen(OLD, ref="kept"), new(state=CREATED)), GOOD, "Failed"),
+        ("it cannot even be made", (seen(OLD, ref="kept"),), GOOD, "Failed"),
+        ("the good one itself", (stopped(),), {"web": Revision(NEW)}, "Failed"),
+    ],
+)
+def test_what_fails_again_and_again_is_for_a_person_unless_it_goes_back(
+    why, containers, evidence, reason
+):
+    known = Evidence(good=evidence, free_bytes=2**40)
+    made = plan(updating(*containers, evidence=known, attempts=OFTEN))
+    assert told(made) == [("web", "hold", reason)], why
