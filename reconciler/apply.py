@@ -125,7 +125,7 @@ class Applier:
                 self.driver.create(container)
             case WriteFiles(ref, container):
                 self.driver.write_files(ref, container)
-            case StartContainer(ref, names):
+            case StartContainer(ref, _, names):
                 self.driver.start(ref, names)
             case StopContainer(ref, grace):
                 self.driver.stop(ref, grace)

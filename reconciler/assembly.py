@@ -13,6 +13,7 @@ from reconciler.controller import Controller, Rhythm
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver
 from reconciler.drivers.podman.service import private_directory, runtime_directory
 from reconciler.lanes import LanePool
+from reconciler.last_words import LogEnds
 from reconciler.model.status import Status
 from reconciler.probes import ProbePool
 from reconciler.reconcile import Parts, PassResult, Reconciler
@@ -122,6 +123,9 @@ class _Built:
         lanes = LanePool(applier, controller.wake, self.logs.bug)
         probes = ProbePool(self.driver, clock, controller.wake)
         usage = UsageMeter(self.driver, clock, controller.wake, self.logs.bug)
+        secrets = parts.secrets(settings)
+        last_words = LogEnds(self.driver, secrets, controller.wake, self.logs.bug)
+        kept = parts.revisions(settings, self.logs.warn)
         recorder = FanOut(self._listeners(on_status, log=log), self.logs.bug, status)
 
         def notices() -> tuple[str, ...]:
@@ -133,10 +137,12 @@ class _Built:
             desired=parts.desired(settings, clock),
             catalogue=parts.catalogue(settings, clock),
             driver=self.driver,
-            evidence=parts.evidence(settings, clock, self.ledger),
+            evidence=parts.evidence(settings, clock, self.ledger, kept),
             lanes=lanes,
             probes=probes,
             usage=usage,
+            last_words=last_words,
+            revisions=kept,
             recorder=recorder,
             clock=clock,
             notices=notices,
@@ -148,6 +154,7 @@ class _Built:
             lanes.close,
             probes.close,
             usage.close,
+            last_words.close,
             *(w.close for w in watches),
             subscription.close,
         )
@@ -173,7 +180,8 @@ class _Built:
 
 def _operators(settings: Settings) -> tuple[Path, ...]:
     """Return the folders in which verbs leave the operator's word for the loop."""
-    files = (places.confirmation_path(settings.state_dir), places.ledger_path(settings.state_dir))
+    paths = (places.confirmation_path, places.ledger_path, places.failures_path)
+    files = [path(settings.state_dir) for path in paths]
     for file in files:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return tuple(file.parent for file in files)

@@ -57,6 +57,7 @@ class Settings(BaseModel):
     podman: str | None = None
     interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     prune_limit: Annotated[int, Field(ge=0)] = 3
+    window: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     metrics: Annotated[str | None, BeforeValidator(_unless_off)] = "127.0.0.1:9465"
     log_format: Annotated[str, Field(pattern="^(console|json|auto)$")] = "auto"
     defaults: Limits = Limits()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reconciler.model.volume import Kept
 from reconciler.registry.ledger import FileLedger
+from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
 from reconciler.sources import kept_documents
 
@@ -22,6 +23,7 @@ class Leftovers:
     ledger: FileLedger
     shares: Path
     last_good: Path
+    revisions: RevisionFiles
 
     def of(self, app: str) -> Kept:
         """Return what is kept of an app. Raises OSError."""
@@ -37,6 +39,7 @@ class Leftovers:
         """Have nothing of it kept; secrets last, since data may hang on them. Raises OSError."""
         kept_documents.forget(self.last_good, app)
         self.ledger.forget(app)
+        self.revisions.forget(app)
         if (self.shares / app).exists():
             shutil.rmtree(self.shares / app)
         self.secrets.forget(app)

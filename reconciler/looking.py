@@ -8,6 +8,7 @@ from reconciler.config import Settings
 from reconciler.model.change import Change, Outcome
 from reconciler.model.container import HealthCheck
 from reconciler.model.health import HealthState, ProbeRecord
+from reconciler.model.last_words import LogEnd
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.status import Status
 from reconciler.ports import Driver
@@ -70,6 +71,17 @@ class RememberedUsage:
         return {}
 
 
+class NoLastWords:
+    """Implements `ports.LastWords`: a look does not read logs."""
+
+    def watch(self, targets: Mapping[str, LogEnd]) -> None:
+        """Read nothing."""
+
+    def records(self) -> Mapping[str, str]:
+        """Return nothing: the status of the last loop told it."""
+        return {}
+
+
 class NoRecorder:
     """Implements `ports.Recorder`: tells nobody."""
 
@@ -84,14 +96,17 @@ def reader(settings: Settings, driver: Driver) -> Reconciler:
     """Return a reconciler without hands; what was probed last is taken from the status file."""
     status = load_status(places.status_path(settings.state_dir))
     clock = SystemClock()
+    kept = parts.revisions(settings)
     made = Parts(
         desired=parts.desired(settings, clock, settle=0),
         catalogue=parts.catalogue(settings, clock, settle=0),
         driver=driver,
-        evidence=parts.evidence(settings, clock, parts.ledger(settings)),
+        evidence=parts.evidence(settings, clock, parts.ledger(settings), kept),
         lanes=NoLanes(),
         probes=RememberedProbes(status),
         usage=RememberedUsage(),
+        last_words=NoLastWords(),
+        revisions=kept,  # a look tells it nothing
         recorder=NoRecorder(),
         clock=clock,
     )

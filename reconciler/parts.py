@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from reconciler.registry.client import RegistryClient
 from reconciler.registry.ledger import FileLedger
 from reconciler.report import places
 from reconciler.security import facts
-from reconciler.security.evidence import BoxEvidence
+from reconciler.security.evidence import BoxEvidence, Memories
+from reconciler.security.failures import Failures
+from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
 from reconciler.sources.directory import DirectorySource
 from reconciler.sources.last_good import LastGood
@@ -118,13 +121,29 @@ def catalogue(
     )
 
 
-def evidence(settings: Settings, clock: SystemClock, pins: FileLedger) -> BoxEvidence:
+def failures(settings: Settings, warn: Callable[[str], None] = lambda _: None) -> Failures:
+    """Return what remembers the revisions that failed."""
+    return Failures(places.failures_path(settings.state_dir), warn)
+
+
+def revisions(settings: Settings, warn: Callable[[str], None] = lambda _: None) -> RevisionFiles:
+    """Return what remembers good and failed revisions; one for all parts of a loop."""
+    folder = places.revisions_path(settings.state_dir)
+    return RevisionFiles(folder, failures(settings, warn), warn)
+
+
+def evidence(
+    settings: Settings,
+    clock: SystemClock,
+    pins: FileLedger,
+    kept: RevisionFiles,
+) -> BoxEvidence:
     """Return what gathers the facts of this box."""
     return BoxEvidence(
         places.confirmation_path(settings.state_dir),
         settings.data_dir,
         secrets(settings),
-        pins,
+        Memories(pins, kept),
         clock,
     )
 
@@ -135,4 +154,5 @@ def pass_settings(settings: Settings) -> PassSettings:
     defaults = Resources(cpu=limits.cpu, memory=limits.memory, pids=limits.pids)
     known = facts.of_this_box(settings.data_dir) | settings.facts
     platform = Platform(settings.instance, defaults, known)
-    return PassSettings(platform, prune_limit=settings.prune_limit)
+    window = timedelta(seconds=settings.window)
+    return PassSettings(platform, prune_limit=settings.prune_limit, window=window)

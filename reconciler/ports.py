@@ -15,8 +15,10 @@ from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord, ProbeResult
 from reconciler.model.isolation import IsolationSpec, Names
+from reconciler.model.last_words import LogEnd
 from reconciler.model.observed import Observed, ObservedContainer
 from reconciler.model.pin import Pin, PinKey
+from reconciler.model.revision import FailedRevision, Revision
 from reconciler.model.secret import SecretRef, SecretSpec
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.status import Status
@@ -294,6 +296,42 @@ class Usage(Protocol):
 
     def records(self) -> Mapping[str, int | None]:
         """Return the bytes by app; None: could not be measured, missing: was not yet."""
+        ...
+
+
+class LastWords(Protocol):
+    """Reads the ends of the logs of containers that keep ending."""
+
+    def watch(self, targets: Mapping[str, LogEnd]) -> None:
+        """Read exactly these from now on, by ref, each once for an exit code."""
+        ...
+
+    def records(self) -> Mapping[str, str]:
+        """
+        Return what was printed last, by ref, to be put behind a message; empty where nothing was.
+
+        No secret of the app is in it, nor what could steer a terminal.
+        """
+        ...
+
+
+class Revisions(Protocol):
+    """
+    Keeps the last good revision of each app, and those that failed.
+
+    Never raises. What cannot be written is told, and known for as long as this process lives.
+    """
+
+    def keep(self, app: str, revision: Revision) -> None:
+        """Remember the revision to go back to."""
+        ...
+
+    def fail(self, app: str, failed: FailedRevision) -> None:
+        """Remember a revision that was given up, besides those that are known."""
+        ...
+
+    def forget(self, app: str) -> None:
+        """Forget everything of an app."""
         ...
 
 

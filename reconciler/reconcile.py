@@ -5,37 +5,50 @@ What it remembers between passes is patience (attempts) and words for the status
 nothing that runs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from reconciler.core import backoff, gates, isolation, pins, suspension
+from reconciler.core import (
+    backoff,
+    gates,
+    isolation,
+    judging,
+    looping,
+    pins,
+    revisions,
+    rollback,
+    suspension,
+    watching,
+)
 from reconciler.core.comparison import Comparison
 from reconciler.core.conditions import Reported, app_statuses
 from reconciler.core.planner import compare_all, plan, still_wanted
 from reconciler.core.resolve import Platform, resolve
-from reconciler.core.situation import Situation
+from reconciler.core.situation import WINDOW, Situation
 from reconciler.errors import DriverError, DriverUnavailable
 from reconciler.model.change import Change, Outcome, Plan
-from reconciler.model.container import HealthCheck
 from reconciler.model.desired import Desired
+from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
-from reconciler.model.observed import ContainerState
 from reconciler.model.pin import Pin, PinKey
+from reconciler.model.revision import FailedRevision
 from reconciler.model.snapshot import Snapshot
-from reconciler.model.status import PassStatus, Status
+from reconciler.model.status import ConditionType, PassStatus, Status
 from reconciler.ports import (
     Clock,
     Driver,
     EvidenceGatherer,
     Lanes,
+    LastWords,
     Probes,
     Recorder,
+    Revisions,
     Source,
     Usage,
 )
 
-WINDOW = timedelta(seconds=60)  # an app that serves for this long has left its failures behind
+KEPT_AT_ONCE = 8  # revisions written in one pass: each waits for the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,8 @@ class Parts:
     lanes: Lanes
     probes: Probes
     usage: Usage
+    last_words: LastWords
+    revisions: Revisions
     recorder: Recorder
     clock: Clock
     notices: Callable[[], tuple[str, ...]] = tuple
@@ -105,28 +120,32 @@ class Reconciler:
         busy = parts.lanes.running()
         self._remember(parts.lanes.finished())
         desired, settle = self._load()
-        self._cancel(busy, desired)
+        evidence = parts.evidence.gather()
+        self._cancel(busy, rollback.effective(desired, evidence))
         try:
-            situation = self._look(desired)
+            seen = self._look(desired, evidence)
         except DriverError as error:
             return self._blind(began, desired, error)
-        self._restore_pins(situation)
-        made = plan(situation)
-        comparisons = compare_all(situation)
+        self._restore_pins(seen)
+        situation, comparisons = self._judge(seen, busy, parts.revisions.fail)
+        memory.attempts = dict(situation.attempts)
+        made = plan(situation, comparisons)
         for change in made.changes:
             if change.acts and change.app not in busy:
                 parts.lanes.dispatch(change)
-        self._watch(comparisons)
-        self._measure(desired)
+        parts.probes.watch(watching.to_probe(comparisons))
+        parts.usage.watch(watching.to_measure(situation.desired))
+        parts.last_words.watch(looping.log_ends(situation, comparisons))
+        more = self._keep(situation, comparisons)
         status = self._tell(began, situation, made, comparisons)
-        return PassResult(
-            status, self._look_again(situation, made, settle), bool(parts.lanes.running())
-        )
+        again = 0.0 if more else self._look_again(situation, made, settle)
+        return PassResult(status, again, bool(parts.lanes.running()))
 
     def preview(self) -> tuple[Situation, Plan]:
         """Look and plan, and begin nothing: the plan is the one that a pass would carry out."""
-        situation = self._look(self._load()[0])
-        return situation, plan(situation)
+        seen = self._look(self._load()[0], self._parts.evidence.gather())
+        situation, comparisons = self._judge(seen, (), lambda _app, _failed: None)
+        return situation, plan(situation, comparisons)
 
     def describe(self) -> Status:
         """Look and plan, begin nothing, and return the status."""
@@ -144,9 +163,9 @@ class Reconciler:
         desired = suspension.as_of(memory.desired, self._parts.clock.now())
         return desired, min(waits, default=None)
 
-    def _look(self, desired: Desired) -> Situation:
+    def _look(self, desired: Desired, evidence: Evidence) -> Situation:
         parts, memory = self._parts, self._memory
-        observed, evidence = parts.driver.observe(), parts.evidence.gather()
+        observed = parts.driver.observe()
         if gates.asks_for_volumes(desired, observed, evidence):
             observed = replace(observed, volumes=parts.driver.volumes())
         return Situation(
@@ -156,9 +175,38 @@ class Reconciler:
             evidence=evidence,
             probes=parts.probes.records(),
             usage=parts.usage.records(),
-            attempts=memory.attempts,
+            attempts=backoff.not_retried(memory.attempts, evidence.retried),
             prune_limit=self._settings.prune_limit,
+            last_words=parts.last_words.records(),
+            ready_since=_ready_since(memory.status),
+            window=self._settings.window,
         )
+
+    def _judge(
+        self,
+        seen: Situation,
+        busy: Collection[str],
+        fail: Callable[[str, FailedRevision], None],
+    ) -> tuple[Situation, dict[str, Comparison]]:
+        """Return what to plan, once the updates that have failed by now are written down."""
+        failed = judging.judged(seen, busy)
+        for app, what in failed.items():
+            fail(app, what)
+        evidence = rollback.with_failed(seen.evidence, failed)
+        desired = rollback.effective(seen.desired, evidence)
+        situation = replace(seen, evidence=evidence, desired=desired)
+        comparisons = compare_all(situation)
+        return replace(situation, attempts=looping.calmed(situation, comparisons)), comparisons
+
+    def _keep(self, situation: Situation, comparisons: Mapping[str, Comparison]) -> bool:
+        """Write down what turned out good; say whether more is left, since a pass is short."""
+        changes = sorted(revisions.to_remember(situation, comparisons).items())
+        for app, revision in changes[:KEPT_AT_ONCE]:
+            if revision is None:
+                self._parts.revisions.forget(app)
+            else:
+                self._parts.revisions.keep(app, revision)
+        return len(changes) > KEPT_AT_ONCE
 
     def _restore_pins(self, situation: Situation) -> None:
         """What only labels remember is written down before anything could remove them."""
@@ -180,29 +228,6 @@ class Reconciler:
             if not still_wanted(change, desired):
                 self._parts.lanes.cancel(app)
 
-    def _watch(self, comparisons: Mapping[str, Comparison]) -> None:
-        """Have everything probed that runs and has a check."""
-        self._parts.probes.watch(
-            {
-                seen.ref: (seen, check)
-                for comparison in comparisons.values()
-                for name, seen in comparison.current.items()
-                if seen.state is ContainerState.RUNNING
-                for check in [_check(comparison, name)]
-                if check is not None
-            },
-        )
-
-    def _measure(self, desired: Desired) -> None:
-        """Have the volumes measured of every app that has some, whether it runs or not."""
-        self._parts.usage.watch(
-            {
-                app: tuple(volume.name for volume in spec.volumes)
-                for app, spec in desired.apps.items()
-                if spec.volumes or spec.disk_limit is not None
-            },
-        )
-
     def _tell(
         self,
         began: float,
@@ -212,14 +237,6 @@ class Reconciler:
     ) -> Status:
         memory = self._memory
         status = self._status(began, situation, made, comparisons)
-        for app in status.apps:
-            if app.ready and app.id in memory.attempts:
-                calmed = backoff.calmed(
-                    memory.attempts[app.id],
-                    situation.now,
-                    self._settings.window,
-                )
-                memory.attempts[app.id] = calmed
         memory.attempts = {
             a.id: memory.attempts[a.id] for a in status.apps if a.id in memory.attempts
         }
@@ -276,9 +293,10 @@ class Reconciler:
         return min(waits, default=None)
 
 
-def _check(comparison: Comparison, name: str) -> HealthCheck | None:
-    spec = comparison.spec.container(name)
-    return spec.health if spec else None
+def _ready_since(status: Status | None) -> dict[str, datetime]:
+    """Return since when each app was told to serve, by the last pass or the life before."""
+    told = [(a.id, a.condition(ConditionType.READY)) for a in status.apps] if status else []
+    return {app: ready.last_transition for app, ready in told if ready and ready.status}
 
 
 def _same(before: tuple[Snapshot, Snapshot], after: tuple[Snapshot, Snapshot]) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.ports import Driver
     from reconciler.reconcile import Reconciler
     from reconciler.registry.ledger import FileLedger
+    from reconciler.security.failures import Failures
     from reconciler.security.secrets import SecretFiles
 
 
@@ -147,7 +148,20 @@ def leftovers(settings: Settings) -> "Leftovers":
         parts.ledger(settings),
         settings.state_dir / "shares",
         settings.state_dir / "last-good",
+        parts.revisions(settings),
     )
+
+
+def failures_path(settings: Settings) -> Path:
+    """Return the file of revisions that failed."""
+    return places.failures_path(settings.state_dir)
+
+
+def failures(settings: Settings) -> "Failures":
+    """Return what remembers the revisions that failed."""
+    from reconciler import parts
+
+    return parts.failures(settings)
 
 
 def ask_registries(images: "Iterable[str]") -> "Mapping[str, Told]":

@@ -33,6 +33,8 @@ class Mutant:
     tests: tuple[str, ...]
 
 
+STORIES = ("unit/test_rollback_stories.py",)
+
 MUTANTS = (
     # What stays and what goes
     Mutant(
@@ -193,8 +195,8 @@ MUTANTS = (
     Mutant(
         "the revision before goes although the new one does not serve yet",
         "core/decide.py",
-        "if not comparison.outdated or not comparison.ready():",
-        "if not comparison.outdated:",
+        "if not going or not comparison.ready():",
+        "if not going:",
         ("unit/test_planner.py",),
     ),
     Mutant(
@@ -272,8 +274,8 @@ MUTANTS = (
     Mutant(
         "a pin holds although the manifest names another image",
         "core/pins.py",
-        "if pin is not None and pin.image == container.image:",
-        "if pin is not None:",
+        "if pin is not None and pin.image == container.image else",
+        "if pin is not None else",
         ("unit/test_pins.py",),
     ),
     Mutant(
@@ -286,8 +288,8 @@ MUTANTS = (
     Mutant(
         "always never asks",
         "core/pins.py",
-        "if container.pull_policy is PullPolicy.ALWAYS and",
-        "if False and",
+        "if container.pull_policy is PullPolicy.ALWAYS and not made",
+        "if False and not made",
         ("unit/test_pins.py",),
     ),
     Mutant(
@@ -347,6 +349,154 @@ MUTANTS = (
         "doubled = 0.0",
         ("unit/test_controller.py",),
     ),
+    # Updates that fail
+    Mutant(
+        "what failed is tried again",
+        "core/rollback.py",
+        "if failure.content == content and same:",
+        "if False:",
+        STORIES,
+    ),
+    Mutant(
+        "another image is not tried after one that failed",
+        "core/rollback.py",
+        'images.get(name, "") in {"", image}',
+        "True",
+        ("unit/test_rollback.py",),
+    ),
+    Mutant(
+        "a revision is given up for its dependency",
+        "core/judging.py",
+        "if update is None or _waits_for_others(situation, spec, containers):",
+        "if update is None:",
+        ("unit/test_rollback.py",),
+    ),
+    Mutant(
+        "an update fails while the one before runs",
+        "core/judging.py",
+        "if comparison.ready() or still_runs(comparison):",
+        "if comparison.ready():",
+        ("unit/test_rollback.py",),
+    ),
+    Mutant(
+        "one refused start is enough",
+        "core/judging.py",
+        "REFUSALS = 2",
+        "REFUSALS = 1",
+        ("unit/test_rollback.py",),
+    ),
+    Mutant(
+        "what comes back from before has had its time",
+        "core/judging.py",
+        "    moments += [c.finished_at for c in comparison.outdated]\n",
+        "",
+        ("unit/test_rollback.py",),
+    ),
+    Mutant(
+        "what was kept is to blame before it was started",
+        "core/judging.py",
+        ".get(name, 0 if attempts.by_container else attempts.starts)",
+        ".get(name, attempts.starts)",
+        ("unit/test_rollback.py",),
+    ),
+    Mutant(
+        "what was never asked is late",
+        "core/judging.py",
+        "and _all_probed(update)",
+        "",
+        ("unit/test_rollback.py",),
+    ),
+    Mutant(
+        "the way back runs the image that failed",
+        "core/pins.py",
+        "pin = container.pin or pin_of(container, seen, pins)",
+        "pin = pin_of(container, seen, pins)",
+        STORIES,
+    ),
+    Mutant(
+        "what is taken back serves until it is stopped",
+        "core/conditions.py",
+        "(() if spec.rolled_back else comparison.outdated)",
+        "comparison.outdated",
+        STORIES,
+    ),
+    Mutant(
+        "the one before goes as soon as the new one serves",
+        "core/revisions.py",
+        "if good is None or not comparison.spec.rollback or comparison.spec.rolled_back:",
+        "if True:",
+        ("unit/test_rollback.py",),
+    ),
+    Mutant(
+        "whatever serves is good at once",
+        "core/revisions.py",
+        "serving_since(situation, comparison) + situation.window",
+        "serving_since(situation, comparison)",
+        ("unit/test_rollback.py",),
+    ),
+    Mutant(
+        "what stands in is called good",
+        "core/revisions.py",
+        "if spec.suspended or spec.rolled_back or not comparison.ready():",
+        "if spec.suspended or not comparison.ready():",
+        ("unit/test_rollback.py",),
+    ),
+    Mutant(
+        "stages of a start are counted as a crash loop",
+        "core/backoff.py",
+        "counts[name] = counts.get(name, 0 if counts else attempts.starts) + 1",
+        'counts[""] = counts.get("", attempts.starts) + 1',
+        STORIES,
+    ),
+    Mutant(
+        "another try waits for the pause of the ones before",
+        "core/backoff.py",
+        "if app not in retried or (known.since is not None and known.since >= retried[app])",
+        "if True",
+        ("unit/test_backoff.py",),
+    ),
+    Mutant(
+        "what needs another app waits its pause out",
+        "core/looping.py",
+        "return since is not None and any(",
+        "return False and any(",
+        STORIES,
+    ),
+    Mutant(
+        "each try of what keeps ending serves",
+        "core/conditions.py",
+        "    return looping.loops(attempts, facts.change.attempt)",
+        "    return False",
+        STORIES,
+    ),
+    Mutant(
+        "half a secret is shown",
+        "last_words.py",
+        'told = [_masked(_STEERING.sub("", line), masks) for line in lines]',
+        'told = [_masked(_STEERING.sub("", line)[:LONGEST], masks) for line in lines]',
+        ("unit/test_last_words.py",),
+    ),
+    Mutant(
+        "a log is shown without knowing its secrets",
+        "last_words.py",
+        "except ReconcilerError:\n            return",
+        "except ReconcilerError:\n            return words(lines, ()) or",
+        ("unit/test_last_words.py", "-k", "without_all"),
+    ),
+    Mutant(
+        "a revision that is understood in part is run",
+        "security/spec_json.py",
+        "        if unknown:\n",
+        "        if False:\n",
+        ("unit/test_revision_files.py",),
+    ),
+    Mutant(
+        "every pass reads what is good",
+        "security/revisions.py",
+        "same = known is not None and known[0] == signature",
+        "same = False",
+        ("unit/test_revision_files.py",),
+    ),
     # Health
     Mutant(
         "failures count in the start period",
@@ -380,8 +530,8 @@ MUTANTS = (
     Mutant(
         "each new try takes back that a person must act",
         "core/conditions.py",
-        "if often and attempts.digest == change.attempt:",
-        "if False:",
+        "if often and attempts.digest == change.attempt and",
+        "if False and",
         ("unit/test_conditions.py",),
     ),
     # Lanes and steps
@@ -509,7 +659,7 @@ MUTANTS = (
     # What volumes hold
     Mutant(
         "at its limit of disk the answer comes and goes",
-        "core/conditions.py",
+        "core/disk.py",
         "_CALM_PERCENT = 95",
         "_CALM_PERCENT = 101",
         ("unit/test_conditions.py",),

@@ -7,6 +7,7 @@ from threading import Event
 from reconciler.apply import Applier
 from reconciler.core.specs import Platform
 from reconciler.drivers.memory import MemoryDriver, World
+from reconciler.last_words import read, words
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord
 from reconciler.model.manifest.app import AppManifest
@@ -163,6 +164,47 @@ class GivenUsage:
         return self.bytes
 
 
+class DirectLastWords:
+    """Reads at once what the engine has, as the real one does in the background."""
+
+    def __init__(self, driver, secrets):
+        self.driver, self.secrets, self.told = driver, secrets, {}
+
+    def watch(self, targets):
+        kept = {r: t for r, t in self.told.items() if r in targets}
+        for ref, target in targets.items():
+            if target.exit_code is not None and kept.get(ref, (None,))[0] != target.exit_code:
+                hidden = [self.secrets.read(s) for s in target.secrets]
+                told = words(read(self.driver, ref), (*hidden, *target.hidden))
+                kept[ref] = (target.exit_code, told)
+        self.told = kept
+
+    def records(self):
+        return {ref: told for ref, (_, told) in self.told.items()}
+
+
+class KeptRevisions:
+    """What is remembered of revisions: outlives every reconciler, until a test loses it."""
+
+    def __init__(self):
+        self.good, self.failed, self.retried = {}, {}, {}
+
+    def keep(self, app, revision):
+        self.good[app] = revision
+
+    def fail(self, app, failed):
+        self.failed[app] = (*self.failed.get(app, ()), failed)
+
+    def forget(self, app):
+        self.good.pop(app, None)
+        self.failed.pop(app, None)
+
+    def retry(self, app, now):
+        """What `archipelago retry` does."""
+        self.failed.pop(app, None)
+        self.retried[app] = now
+
+
 class Diary:
     def __init__(self):
         self.statuses, self.outcomes = [], []
@@ -175,13 +217,20 @@ class Diary:
 
 
 class Facts:
-    def __init__(self, world):
+    def __init__(self, world, revisions):
         self.evidence = Evidence(free_bytes=2**40)
-        self.world = world
+        self.world, self.revisions = world, revisions
 
     def gather(self):
-        kept = frozenset(self.world.secrets.values)
-        return replace(self.evidence, secrets=kept, pins=self.world.ledger.pins())
+        kept = self.revisions
+        return replace(
+            self.evidence,
+            secrets=frozenset(self.world.secrets.values),
+            pins=self.world.ledger.pins(),
+            good=dict(kept.good),
+            failed=dict(kept.failed),
+            retried=dict(kept.retried),
+        )
 
 
 class Simulation:
@@ -192,7 +241,8 @@ class Simulation:
         self.world = World(self.clock)
         self.world.publish(IMAGE, "localhost/test:2", "localhost/test:3")
         self.folder, self.catalogue = Folder(), Folder()
-        self.facts = Facts(self.world)
+        self.revisions = KeptRevisions()
+        self.facts = Facts(self.world, self.revisions)
         self.usage = GivenUsage()
         self.prune_limit = prune_limit
         self.restart()
@@ -212,6 +262,8 @@ class Simulation:
                 ),
                 probes=DirectProbes(driver, self.clock),
                 usage=self.usage,
+                last_words=DirectLastWords(driver, self.world.secrets),
+                revisions=self.revisions,
                 recorder=self.diary,
                 clock=self.clock,
                 restore_pins=self.world.ledger.restore,
@@ -238,6 +290,7 @@ class Simulation:
             status = self.run(seconds=400)
             acted = len(self.world.calls) > before or status.last_pass.error
             acted = acted or any(a.action not in {"keep", "hold"} for a in status.apps)
+            acted = acted or any(a.reason == "PreviousKept" for a in status.apps)
             quiet = 0 if acted else quiet + 1
             if quiet == 2:
                 return status

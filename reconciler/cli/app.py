@@ -31,6 +31,7 @@ VERBS = {
     "graph": "graph",
     "outdated": "outdated",
     "update": "update",
+    "retry": "retry",
     "volumes": "volumes",
     "purge": "purge",
 }

@@ -15,6 +15,7 @@ _COLOURS = {
     Action.INSTALL: "green",
     Action.UPDATE: "yellow",
     Action.ISOLATE: "yellow",
+    Action.ROLLBACK: "yellow",
     Action.START: "green",
     Action.RESTART: "yellow",
     Action.STOP: "yellow",

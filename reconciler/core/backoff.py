@@ -1,6 +1,7 @@
 """How long to wait before trying again. Pure: jitter is a hash, the time is an argument."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -32,19 +33,36 @@ def after(attempts: Attempts, outcome: Outcome) -> Attempts:
             since=None if moved else outcome.ended_at,
             message=outcome.message,
         )
+    if outcome.result is Result.APPLIED and outcome.change.action is Action.STOP:
+        return Attempts(digest=digest)  # what the operator stopped begins anew
     if outcome.result is Result.APPLIED:
         if outcome.change.action is Action.ISOLATE:
             # What does not last is done again, and less and less often.
             return replace(attempts, repairs=attempts.repairs + 1, since=outcome.ended_at)
-        started = any(isinstance(s, StartContainer) for s in outcome.change.steps)
-        return replace(
-            attempts,
-            failures=0,
-            message="",
-            starts=attempts.starts + started,
-            since=outcome.ended_at if started else attempts.since,
-        )
+        started = [s.name for s in outcome.change.steps if isinstance(s, StartContainer)]
+        fresh = replace(attempts, failures=0, message="")
+        return _with_starts(fresh, started, outcome.ended_at) if started else fresh
     return attempts
+
+
+def _with_starts(attempts: Attempts, names: list[str], at: datetime) -> Attempts:
+    counts = dict(attempts.by_container)
+    for name in names:
+        counts[name] = counts.get(name, 0 if counts else attempts.starts) + 1
+    counted = tuple(sorted(counts.items()))
+    return replace(attempts, starts=max(counts.values()), since=at, by_container=counted)
+
+
+def not_retried(
+    attempts: Mapping[str, Attempts],
+    retried: Mapping[str, datetime],
+) -> dict[str, Attempts]:
+    """Return what is remembered, without what was before the operator asked for another try."""
+    return {
+        app: known
+        for app, known in attempts.items()
+        if app not in retried or (known.since is not None and known.since >= retried[app])
+    }
 
 
 def calmed(attempts: Attempts, now: datetime, window: timedelta) -> Attempts:

@@ -1,7 +1,7 @@
 """One app, as it should be beside as it is. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -24,7 +24,8 @@ class Comparison:
 
     `current` are containers of the desired digest and image, by container name; `outdated` are all
     others;
-    `health` is by container name, of the current ones.
+    `health` is by container name, of the current ones. `retried_at` is when the operator asked for
+    another try.
     """
 
     spec: AppSpec
@@ -32,6 +33,7 @@ class Comparison:
     outdated: tuple[ObservedContainer, ...]
     health: Mapping[str, Health]
     network_missing: bool
+    retried_at: datetime | None = None
 
     def to_create(self) -> tuple[ContainerSpec, ...]:
         """Return what is missing or beyond use, in file order."""
@@ -94,7 +96,12 @@ class Comparison:
             and c.name in self.current
             and self.current[c.name].state is ContainerState.EXITED
             and not self.completed(c.name)
+            and not self._asked_again(self.current[c.name])
         )
+
+    def _asked_again(self, seen: ObservedContainer) -> bool:
+        at, ended = self.retried_at, seen.finished_at
+        return at is not None and ended is not None and ended < at
 
     def startable(self) -> tuple[tuple[ContainerSpec, ...], tuple[str, ...]]:
         """
@@ -160,6 +167,11 @@ def compare(
     }
     network_missing = spec.network is not None and spec.network.name not in networks
     return Comparison(spec, current, tuple(outdated), health, network_missing)
+
+
+def asked_again(comparison: Comparison, at: datetime | None) -> Comparison:
+    """Return it with when the operator asked for another try."""
+    return comparison if at is None else replace(comparison, retried_at=at)
 
 
 def is_completed(spec: ContainerSpec, seen: ObservedContainer) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.core import backoff, graph, suspension
+from reconciler.core import backoff, disk, graph, looping, suspension
 from reconciler.core.comparison import Comparison, is_completed
 from reconciler.core.health import worst
 from reconciler.core.situation import Situation
@@ -19,9 +19,7 @@ from reconciler.model.desired import AppSpec
 from reconciler.model.health import HealthState
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState, ObservedContainer
-from reconciler.model.quantities import size_text
 from reconciler.model.status import (
-    DISK_LIMIT_EXCEEDED,
     AppStatus,
     Condition,
     ConditionType,
@@ -45,11 +43,13 @@ _STALLED = frozenset(
         Reason.JOB_FAILED,
         Reason.CRASH_LOOP,
         Reason.FAILED,
+        Reason.HEALTH_DEADLINE,
     },
 )
 _RECONCILING = frozenset(
     {
         Reason.STARTING,
+        Reason.HEALTH_DEADLINE,
         Reason.ENDING,
         Reason.BACK_OFF,
         Reason.CRASH_LOOP,
@@ -60,7 +60,7 @@ _RECONCILING = frozenset(
     },
 )
 
-_CALM_PERCENT = 95  # of the limit: at the limit itself the answer would come and go
+
 Answer = tuple[bool, str, str]  # whether, the reason, and a message
 
 
@@ -131,7 +131,7 @@ def _app_status(
         manifest_changed_at=spec.manifest_changed_at if spec else None,
         requested=spec.requested if spec else True,
         required_by=needed_by,
-        disk_bytes=_held(planned, spec, situation.usage, before),
+        disk_bytes=disk.held(app, spec, situation.usage, before),
         disk_limit=spec.disk_limit if spec else None,
         suspended=suspension.in_force(situation.desired, app, situation.now),
     )
@@ -161,12 +161,15 @@ def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...
     ready = _serves(facts.spec, facts.comparison, facts.containers)
     suspended = change.reason is Reason.SUSPENDED
     ready = ready and not (suspended and facts.spec and facts.spec.suspended)
+    ready = ready and not _keeps_ending(facts)
+    rolled_back = facts.spec.rolled_back if facts.spec else ""
+    serving = "RolledBack" if rolled_back else "Serving"
     acts = change.acts or change.reason in _RECONCILING
     told = {
         ConditionType.READY: (
             ready,
-            "Serving" if ready and not suspended else str(change.reason),
-            "" if ready and not suspended else change.message,
+            serving if ready and not suspended else str(change.reason),
+            rolled_back if ready and not suspended else change.message,
         ),
         ConditionType.RECONCILING: (
             acts,
@@ -177,45 +180,10 @@ def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...
     }
     if facts.spec and facts.spec.disk_limit is not None:
         usage = facts.situation.usage
-        within = _within(facts.spec.id, facts.spec.disk_limit, usage, before)
+        within = disk.within(facts.spec.id, facts.spec.disk_limit, usage, before)
         told[ConditionType.WITHIN_DISK_LIMIT] = within
     now = facts.situation.now
     return tuple(_condition(kind, answer, before, now) for kind, answer in told.items())
-
-
-def _within(
-    app: str,
-    limit: int,
-    usage: Mapping[str, int | None],
-    before: AppStatus | None,
-) -> Answer:
-    """Say whether the volumes hold no more than the limit; what is not known is not within it."""
-    old = before if before and before.disk_limit == limit else None
-    known = old.condition(ConditionType.WITHIN_DISK_LIMIT) if old else None
-    was_over = old is not None and old.over_disk_limit
-    used = usage.get(app)
-    if used is None:
-        # Nothing says that it is otherwise now; and a loop that begins has not measured yet.
-        if known and (was_over or app not in usage):
-            return known.status, known.reason, known.message
-        return False, "NotMeasured", "what its volumes hold is not known"
-    if used > limit or (was_over and used * 100 >= limit * _CALM_PERCENT):
-        message = f"its volumes hold more than its disk limit of {size_text(limit)}"
-        return False, DISK_LIMIT_EXCEEDED, message
-    return True, "WithinLimit", ""
-
-
-def _held(
-    planned: Change,
-    spec: AppSpec | None,
-    usage: Mapping[str, int | None],
-    before: AppStatus | None,
-) -> int | None:
-    """Return what its volumes held: what was told before, while it is not measured again."""
-    if planned.app in usage:
-        return usage[planned.app]
-    gone = spec is not None and not spec.volumes
-    return None if before is None or gone else before.disk_bytes
 
 
 def _stalled(facts: _Facts, before: AppStatus | None) -> Answer:
@@ -223,13 +191,28 @@ def _stalled(facts: _Facts, before: AppStatus | None) -> Answer:
     change = facts.change
     if change.reason in _STALLED:
         return True, str(change.reason), change.message
+    known = before.condition(ConditionType.STALLED) if before else None
+    if facts.spec and facts.spec.rolled_back and not facts.spec.suspended:
+        # Told when it is done; and once told, a repair of what stands in takes nothing back.
+        told = known is not None and known.status and known.reason == Reason.ROLLED_BACK
+        if told or (change.reason is Reason.ROLLED_BACK and not change.acts):
+            return True, str(Reason.ROLLED_BACK), facts.spec.rolled_back
     attempts = facts.situation.attempts.get(change.app, Attempts())
     often = max(attempts.failures, attempts.starts) >= backoff.LOOPS_AFTER
-    if often and attempts.digest == change.attempt:
-        known = before.condition(ConditionType.STALLED) if before else None
-        if known and known.status and known.reason in {Reason.FAILED, Reason.CRASH_LOOP}:
-            return True, known.reason, known.message
+    told = known is not None and known.reason in {Reason.FAILED, Reason.CRASH_LOOP}
+    if often and attempts.digest == change.attempt and known and known.status and told:
+        return True, known.reason, known.message
     return False, "Fine", ""
+
+
+def _keeps_ending(facts: _Facts) -> bool:
+    """
+    Whether an app that seems to serve at this moment has only just been started once more.
+
+    It serves again when it did so for its window; until then each try would be news.
+    """
+    attempts = facts.situation.attempts.get(facts.change.app, Attempts())
+    return looping.loops(attempts, facts.change.attempt)
 
 
 def _condition(
@@ -249,7 +232,11 @@ def _serves(
     comparison: Comparison | None,
     containers: tuple[ObservedContainer, ...],
 ) -> bool:
-    """Whether every container does its work, in the desired revision or the one before."""
+    """
+    Whether every container does its work, in the desired revision or the one before.
+
+    One that is taken back never did.
+    """
     if spec is None or comparison is None:
         return bool(containers) and all(
             c.state is ContainerState.RUNNING or c.exit_code == 0 for c in containers
@@ -258,7 +245,7 @@ def _serves(
         comparison.good(c.name)
         or any(
             o.container == c.name and (o.state is ContainerState.RUNNING or is_completed(c, o))
-            for o in comparison.outdated
+            for o in (() if spec.rolled_back else comparison.outdated)
         )
         for c in spec.containers
     )

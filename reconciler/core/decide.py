@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core import gates, steps, suspension
 from reconciler.core.comparison import Comparison
+from reconciler.core.revisions import superseded
 from reconciler.model.change import Action, Change, Reason
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import HealthState
@@ -173,12 +174,13 @@ def _waits_inside(comparison: Comparison, _: Circumstances) -> Decision | None:
     return _decision(comparison, Action.HOLD, Reason.CONTAINER_NOT_READY, "; ".join(waits))
 
 
-def _superseded(comparison: Comparison, _: Circumstances) -> Decision | None:
-    if not comparison.outdated or not comparison.ready():
+def _superseded(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
+    going = superseded(comparison, circumstances.evidence)
+    if not going or not comparison.ready():
         return None
     told = "the new revision serves, the one before is removed"
     decision = _decision(comparison, Action.UPDATE, Reason.PREVIOUS_SUPERSEDED, told)
-    work = steps.discard(comparison.outdated)
+    work = steps.discard(going)
     return replace(decision, change=replace(decision.change, steps=work))
 
 

@@ -51,6 +51,19 @@ def app_digest(app: AppSpec) -> str:
     return f"{VERSION}-{_sha256(covered)}"
 
 
+def content(app: AppSpec) -> str:
+    """Return what an attempt is remembered by: all that decides whether a revision gets ready."""
+    covered = {
+        "digest": app.digest,
+        "judged": sorted(
+            (c.name, _plain(c.health), str(c.restart), [[n, str(w)] for n, w in c.depends_on])
+            for c in app.containers
+        ),
+        "deadline": app.health_deadline,
+    }
+    return _sha256(covered)
+
+
 def short(digest: str) -> str:
     """Return the part of a digest that names show: eight hex digits."""
     return digest.partition("-")[2][:8]

@@ -35,9 +35,9 @@ def pin_of(container: ContainerSpec, seen: Iterable[ObservedContainer], pins: Pi
     """Return the digest that a container's reference means; empty where nobody knows yet."""
     if not has_tag_of_registry(container.image):
         return ""
-    pin = pins.get((container.app, container.name))
-    if pin is not None and pin.image == container.image:
-        return pin.digest
+    written = written_down(container, pins)
+    if written:
+        return written
     told = [
         s
         for s in seen
@@ -62,6 +62,12 @@ def forgotten(desired: Desired, observed: Observed, pins: Pins) -> dict[PinKey, 
     return found
 
 
+def written_down(container: ContainerSpec, pins: Pins) -> str:
+    """Return what the ledger says that a container's reference means, if it says anything."""
+    pin = pins.get((container.app, container.name))
+    return pin.digest if pin is not None and pin.image == container.image else ""
+
+
 @lru_cache(maxsize=4096)
 def has_tag_of_registry(image: str) -> bool:
     """Whether a registry may say another day that this name means something else."""
@@ -73,9 +79,10 @@ def _pinned(
     container: ContainerSpec, seen: tuple[ObservedContainer, ...], pins: Pins
 ) -> ContainerSpec:
     own = [s for s in seen if (s.container, s.digest) == (container.name, container.digest)]
-    if container.pull_policy is PullPolicy.ALWAYS and all(s.state in _UNUSABLE for s in own):
+    made = any(s.state not in _UNUSABLE for s in own)
+    if container.pull_policy is PullPolicy.ALWAYS and not made and not container.pin:
         return container  # it is about to be made, so the registry is asked
-    pin = pin_of(container, seen, pins)
+    pin = container.pin or pin_of(container, seen, pins)
     if not pin:
         return container
     name = container.container_name

@@ -15,8 +15,8 @@ What the rules say of processes is completed by `isolation`: who may reach whom.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.core import backoff, graph, stopping, suspension
-from reconciler.core.comparison import Comparison, compare
+from reconciler.core import backoff, graph, looping, rollback, stopping, suspension
+from reconciler.core.comparison import Comparison, asked_again, compare
 from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.drift import with_repairs
 from reconciler.core.isolation import Surroundings, unprotected, with_isolation
@@ -28,10 +28,10 @@ from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState, ObservedContainer
 
 
-def plan(situation: Situation) -> Plan:
-    """Return what the reconciler will do, for every app, sorted by id."""
+def plan(situation: Situation, compared: Mapping[str, Comparison] | None = None) -> Plan:
+    """Return what will be done to every app; `compared` spares comparing them twice."""
     containers = by_app(situation.observed)
-    comparisons = compare_all(situation)
+    comparisons = compare_all(situation) if compared is None else compared
     decisions = {
         app: Decision(Change(app, Action.HOLD, Reason.MANIFEST_INVALID, str(problem)))
         for app, problem in situation.desired.broken.items()
@@ -39,13 +39,17 @@ def plan(situation: Situation) -> Plan:
     decisions |= {
         app: Decision(change) for app, change in decide_removals(situation, containers).items()
     }
+    ready = _ready(situation, comparisons, containers)
     around = Surroundings(situation)
     decisions = {app: _shut_in(app, decision, around) for app, decision in decisions.items()}
     decisions |= {
         app: _put_right(decision, comparisons[app], around)
-        for app, decision in _decide_desired(situation, comparisons, containers).items()
+        for app, decision in _decide_desired(situation, comparisons, containers, ready).items()
     }
-    decisions = {app: _patient(situation, d) for app, d in decisions.items()}
+    for app, decision in decisions.items():
+        comparison = comparisons.get(app)
+        if comparison is None or not looping.revived(situation, comparison, ready):
+            decisions[app] = _patient(situation, decision, comparison)
     moments = [d.look_again_at for d in decisions.values() if d.look_again_at]
     moments += suspension.ends(situation.desired, situation.now)
     changes = {app: decisions[app].change for app in sorted(decisions)}
@@ -60,13 +64,16 @@ def compare_all(situation: Situation) -> dict[str, Comparison]:
     containers = by_app(situation.observed)
     networks = frozenset(n.name for n in situation.observed.networks)
     return {
-        app: compare(
-            spec,
-            containers.get(app, ()),
-            networks,
-            situation.probes,
-            situation.now,
-            situation.evidence.pins,
+        app: asked_again(
+            compare(
+                spec,
+                containers.get(app, ()),
+                networks,
+                situation.probes,
+                situation.now,
+                situation.evidence.pins,
+            ),
+            situation.evidence.retried.get(app),
         )
         for app, spec in situation.desired.apps.items()
     }
@@ -74,16 +81,14 @@ def compare_all(situation: Situation) -> dict[str, Comparison]:
 
 def _decide_desired(
     situation: Situation,
-    comparisons: dict[str, Comparison],
+    comparisons: Mapping[str, Comparison],
     containers: dict[str, tuple[ObservedContainer, ...]],
+    ready: Mapping[str, bool],
 ) -> dict[str, Decision]:
     apps = situation.desired.apps
     rings = graph.rings(
         {app: [r.app for r in s.requires if not r.optional] for app, s in apps.items()},
     )
-    ready = {app: _running(seen) for app, seen in containers.items()}
-    ready |= dict.fromkeys(situation.desired.broken.keys() - ready.keys(), False)
-    ready |= {app: c.ready() and not c.spec.suspended for app, c in comparisons.items()}
     decisions: dict[str, Decision] = {}
     for app, comparison in comparisons.items():
         missing, not_ready = _dependencies(comparison, ready)
@@ -96,7 +101,8 @@ def _decide_desired(
             restarted=_restarted(comparison, containers),
             volumes=tuple(v for v in situation.observed.volumes if v.app == app),
         )
-        decisions[app] = decide(comparison, circumstances)
+        decided = decide(comparison, circumstances)
+        decisions[app] = rollback.told(situation, comparison, decided)
     return decisions
 
 
@@ -109,6 +115,18 @@ def _shut_in(app: str, decision: Decision, around: Surroundings) -> Decision:
     """What is held runs on, and runs on with rules."""
     change = None if decision.change.acts else unprotected(app, around)
     return replace(decision, change=change) if change else decision
+
+
+def _ready(
+    situation: Situation,
+    comparisons: Mapping[str, Comparison],
+    containers: dict[str, tuple[ObservedContainer, ...]],
+) -> dict[str, bool]:
+    """Return whether each app that is known is ready for those that require it."""
+    ready = {app: _running(seen) for app, seen in containers.items()}
+    ready |= dict.fromkeys(situation.desired.broken.keys() - ready.keys(), False)
+    ready |= {app: c.ready() and not c.spec.suspended for app, c in comparisons.items()}
+    return ready
 
 
 def _dependencies(
@@ -136,7 +154,11 @@ def _restarted(
     )
 
 
-def _patient(situation: Situation, decision: Decision) -> Decision:
+def _patient(
+    situation: Situation,
+    decision: Decision,
+    comparison: Comparison | None,
+) -> Decision:
     """Put off what failed, or did not last, the last time it was done."""
     change = decision.change
     attempts = situation.attempts.get(change.app)
@@ -148,6 +170,10 @@ def _patient(situation: Situation, decision: Decision) -> Decision:
     if due is None or situation.now >= due:
         return decision
     reason, message = _not_yet(change, attempts)
+    if comparison is not None and rollback.way_back(situation, comparison):
+        reason = Reason.BACK_OFF
+    if comparison is not None and reason is Reason.CRASH_LOOP:
+        message += looping.last_words(situation, comparison)
     held = replace(change, action=Action.HOLD, reason=reason, message=message, steps=())
     return Decision(held, min(due, decision.look_again_at or due))
 

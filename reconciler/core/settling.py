@@ -3,6 +3,17 @@
 from reconciler.model.change import Action, Reason
 from reconciler.model.status import AppStatus, ConditionType, Status
 
+_PASSING = frozenset(
+    {
+        Reason.BACK_OFF,
+        Reason.CRASH_LOOP,
+        Reason.FAILED,
+        Reason.JOB_FAILED,
+        Reason.HEALTH_DEADLINE,
+        Reason.ROLLED_BACK,
+    },
+)
+
 
 def settled(status: Status) -> bool:
     """Whether nothing more will happen by itself: every app serves, or waits for a person."""
@@ -16,6 +27,13 @@ def all_ready(status: Status) -> bool:
         and not status.problems
         and all(_is_suspended(app) or _is_fine(app) for app in status.apps)
     )
+
+
+def to_retry(app: AppStatus) -> bool:
+    """Whether something of an app failed that may go well another time."""
+    stalled = app.condition(ConditionType.STALLED)
+    reasons = {app.reason, stalled.reason if stalled and stalled.status else ""}
+    return bool(reasons & _PASSING)
 
 
 def _at_rest(app: AppStatus) -> bool:

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.model.desired import Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord
 from reconciler.model.history import Attempts
 from reconciler.model.observed import Observed, ObservedContainer
+
+WINDOW = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,9 @@ class Situation:
 
     `probes` are by container ref, `attempts` by app, and so is `usage`: what the volumes of an app
     hold, in bytes; None where that could not be measured, missing where it was not yet.
+    `last_words` are, by ref, the ends of the logs of containers that keep ending; `ready_since`
+    says of which apps it was told that they serve, and since when; `window` is how long one has to
+    serve until its failures, and the revision before, are left behind.
     `prune_limit` is how many apps may be removed at once without a word from the operator, or a
     third of all, whichever is larger.
     """
@@ -30,6 +35,9 @@ class Situation:
     attempts: Mapping[str, Attempts] = field(default_factory=dict[str, Attempts])
     usage: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
     prune_limit: int = 3
+    last_words: Mapping[str, str] = field(default_factory=dict[str, str])
+    ready_since: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    window: timedelta = WINDOW
 
 
 def by_app(observed: Observed) -> dict[str, tuple[ObservedContainer, ...]]:

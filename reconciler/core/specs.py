@@ -136,6 +136,8 @@ def _app_spec(
         alert_install=manifest.alerts.install or "",
         alert_uninstall=manifest.alerts.uninstall or "",
         unsupported=manifest.unsupported(),
+        rollback=manifest.update.rollback,
+        health_deadline=manifest.update.health_deadline,
     )
     return replace(app, digest=digest.app_digest(app))
 

@@ -50,7 +50,7 @@ def bring_up(comparison: Comparison) -> tuple[Step, ...]:
         # Before each start: what was killed in between is made good.
         if container.files or container.shares:
             steps.append(WriteFiles(ref, container))
-        steps.append(StartContainer(ref))
+        steps.append(StartContainer(ref, container.name))
     return tuple(steps)
 
 
@@ -63,7 +63,7 @@ def restart(comparison: Comparison, containers: Iterable[ObservedContainer]) -> 
         steps.append(StopContainer(seen.ref, grace))
         if spec is not None and (spec.files or spec.shares):
             steps.append(WriteFiles(seen.ref, spec))
-        steps.append(StartContainer(seen.ref))
+        steps.append(StartContainer(seen.ref, seen.container))
     return tuple(steps)
 
 

@@ -20,6 +20,7 @@ class Action(StrEnum):
     INSTALL = "install"
     UPDATE = "update"
     ISOLATE = "isolate"
+    ROLLBACK = "rollback"
     START = "start"
     RESTART = "restart"
     STOP = "stop"
@@ -35,6 +36,9 @@ class Reason(StrEnum):
     DIGEST_CHANGED = "DigestChanged"
     IMAGE_CHANGED = "ImageChanged"
     PREVIOUS_SUPERSEDED = "PreviousSuperseded"
+    PREVIOUS_KEPT = "PreviousKept"
+    HEALTH_DEADLINE = "HealthDeadline"
+    ROLLED_BACK = "RolledBack"
     INCOMPLETE = "Incomplete"
     NOT_RUNNING = "NotRunning"
     PROCESS_LOST = "ProcessLost"
@@ -116,9 +120,14 @@ class WriteFiles:
 
 @dataclass(frozen=True, slots=True)
 class StartContainer:
-    """Have it running, with the names of apps it may reach. `ref` is an id or a container name."""
+    """
+    Have it running, with the names of apps that it may reach.
+
+    `ref` is an id or a container name, `name` what its app calls it.
+    """
 
     ref: str
+    name: str = ""
     names: Names = ()
 
 

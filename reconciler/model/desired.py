@@ -77,6 +77,9 @@ class AppSpec:
     `stale` is set where the file is unreadable now and this is its last good version.
     `disk_limit` is what its volumes may hold together; more is told, and stops nothing.
     `suspended`: nothing of it is to run now; `left_alone`: nothing of it is to be touched now.
+    `health_deadline` is how long (in seconds) an update may take to serve; one that does not is
+    taken back where `rollback` is set. `rolled_back` says what failed where this is not what is
+    written, but the last good revision.
     """
 
     id: str
@@ -101,6 +104,9 @@ class AppSpec:
     secrets: tuple[SecretSpec, ...] = ()
     unsupported: tuple[str, ...] = ()
     stale: Problem | None = None
+    rollback: bool = True
+    health_deadline: float = 120.0
+    rolled_back: str = ""
 
     def container(self, name: str) -> ContainerSpec | None:
         """Return the container of that name."""

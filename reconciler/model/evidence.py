@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.model.pin import Pin, PinKey
+from reconciler.model.revision import FailedRevision, Revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +16,17 @@ class Evidence:
     `removal_confirmed` names apps whose removal the operator confirmed, and when; what expired is
     not in it.
     `free_bytes` is the room left where volumes live; None: could not be measured. `secrets` are
-    those that are kept, by app and name; `pins` are what images were taken to mean.
+    those that are kept, by app and name; `pins` are what images were taken to mean. By app: `good`
+    is the revision to go back to, `failed` are those that were given up, and `retried` says when
+    the operator last asked for another try.
     """
 
     removal_confirmed: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     free_bytes: int | None = None
     secrets: frozenset[tuple[str, str]] = frozenset()
     pins: Mapping[PinKey, Pin] = field(default_factory=dict[PinKey, Pin])
+    good: Mapping[str, Revision] = field(default_factory=dict[str, Revision])
+    failed: Mapping[str, tuple[FailedRevision, ...]] = field(
+        default_factory=dict[str, tuple[FailedRevision, ...]],
+    )
+    retried: Mapping[str, datetime] = field(default_factory=dict[str, datetime])

@@ -4,15 +4,13 @@ The image ledger: one small file, written by the loop and by `archipelago update
 Each write reads what is there, under a lock on the folder, and replaces the file as a whole.
 """
 
-import fcntl
 import json
-import os
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from reconciler import durable
 from reconciler.model.pin import Pin, PinKey
 
 FORMAT = 1
@@ -70,15 +68,15 @@ class FileLedger:
                 self._warn(f"cannot write the image ledger {self._file}: {why}; labels say it too")
 
     def _change(self, change: Callable[[dict[PinKey, Pin]], dict[PinKey, Pin]]) -> None:
-        with _locked(self._file.parent):
+        with durable.locked(self._file.parent):
             known = self._known()
             changed = change(known | self._unwritten)
             if changed != known:
-                _replace(self._file, _document(changed))
+                durable.replace(self._file, _document(changed))
             self._unwritten = {}
 
     def _known(self) -> dict[PinKey, Pin]:
-        signature = _signature(self._file)
+        signature = durable.signature(self._file)
         if signature is None:
             return {}
         if signature != self._read[0]:
@@ -88,41 +86,6 @@ class FileLedger:
 
 def _same_image(known: Pin | None, pin: Pin) -> bool:
     return known is not None and known.image == pin.image
-
-
-@contextmanager
-def _locked(folder: Path) -> Generator[None]:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # held by nobody for longer than one small write
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _replace(file: Path, text: str) -> None:
-    """Have the text in the file, also after a loss of power."""
-    fresh = file.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _signature(file: Path) -> tuple[int, int, int] | None:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _document(pins: Mapping[PinKey, Pin]) -> str:

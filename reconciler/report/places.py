@@ -23,6 +23,16 @@ def ledger_path(state_dir: Path) -> Path:
     return state_dir / "images" / "images.json"
 
 
+def revisions_path(state_dir: Path) -> Path:
+    """Return the folder of the last good revision of each app."""
+    return state_dir / "revisions"
+
+
+def failures_path(state_dir: Path) -> Path:
+    """Return the file of revisions that failed, in a folder of its own that is watched."""
+    return state_dir / "failed" / "failed.json"
+
+
 def confirmation_path(state_dir: Path) -> Path:
     """Return the file that holds the operator's word on removals."""
     return state_dir / "confirmed" / "removals.json"

@@ -11,7 +11,7 @@ from typing import TypeVar
 from reconciler.model.change import Outcome, Result
 from reconciler.model.status import Status
 from reconciler.report.event import Event
-from reconciler.report.transitions import outcome_event, transitions
+from reconciler.report.transitions import outcome_event, transitions, tried_once_more
 
 _What = TypeVar("_What")
 
@@ -67,6 +67,8 @@ class FanOut:
             return known != outcome.message
         if outcome.result is Result.APPLIED:
             self._failures.pop(app, None)
+            before = self._previous.of(app) if self._previous else None
+            return not tried_once_more(before, outcome.change.action)
         return True
 
     def _tell(self, events: tuple[Event, ...]) -> None:

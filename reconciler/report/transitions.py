@@ -7,7 +7,7 @@ The message of an app under way changes with every step; only another action or 
 from collections.abc import Iterator
 from datetime import datetime
 
-from reconciler.model.change import Action, Outcome, Result
+from reconciler.model.change import Action, Outcome, Reason, Result
 from reconciler.model.health import HealthState
 from reconciler.model.origin import Problem
 from reconciler.model.status import AppStatus, ConditionType, Status
@@ -17,11 +17,14 @@ _PAST = {
     Action.INSTALL: "installed",
     Action.UPDATE: "updated",
     Action.ISOLATE: "isolated",
+    Action.ROLLBACK: "rolled back",
     Action.START: "started",
     Action.RESTART: "restarted",
     Action.STOP: "stopped",
     Action.REMOVE: "removed",
 }
+
+_LOOPING = frozenset({Reason.CRASH_LOOP, Reason.FAILED})
 
 
 def transitions(before: Status | None, after: Status) -> list[Event]:
@@ -108,16 +111,31 @@ def _app(was: AppStatus | None, app: AppStatus, at: datetime, *, first: bool) ->
     yield from _disk(was, app, at)
 
 
+def tried_once_more(app: AppStatus | None, action: Action) -> bool:
+    """Say whether something is only the next try of what keeps failing: that was told."""
+    tries = {Action.INSTALL, Action.UPDATE, Action.START, Action.RESTART}
+    return action in tries and _keeps_failing(app)
+
+
+def _keeps_failing(app: AppStatus | None) -> bool:
+    stalled = app.condition(ConditionType.STALLED) if app else None
+    return stalled is not None and stalled.status and stalled.reason in _LOOPING
+
+
 def _is_news(was: AppStatus | None, app: AppStatus) -> bool:
     """Say whether another action began; that an app is kept or stalled is told as such."""
     stalled = app.condition(ConditionType.STALLED)
     if app.action is Action.KEEP or (app.action is Action.HOLD and stalled and stalled.status):
+        return False
+    if tried_once_more(app, app.action):
         return False
     return was is None or (was.action, was.reason) != (app.action, app.reason)
 
 
 def _health(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[Event]:
     old = was.health if was else HealthState.NONE
+    if _keeps_failing(was) and _keeps_failing(app):
+        return
     if app.health is HealthState.UNHEALTHY and old is not HealthState.UNHEALTHY:
         ill = sorted(c.name for c in app.containers if c.health is HealthState.UNHEALTHY)
         message = f"{', '.join(ill) or 'the app'} does not answer well"

@@ -2,14 +2,24 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler.model.evidence import Evidence
 from reconciler.ports import Clock, Ledger
+from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
 
 _LASTS = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Memories:
+    """What was written down of images, and of revisions that were good or failed."""
+
+    ledger: Ledger
+    revisions: RevisionFiles
 
 
 class BoxEvidence:
@@ -20,20 +30,28 @@ class BoxEvidence:
         confirmation: Path,
         data: Path,
         secrets: SecretFiles,
-        ledger: Ledger,
+        memories: Memories,
         clock: Clock,
     ) -> None:
         self._confirmation = confirmation
         self._data = data
         self._secrets = secrets
-        self._ledger = ledger
+        self._memories = memories
         self._clock = clock
 
     def gather(self) -> Evidence:
         """Return the facts of this moment; never raises, what is missing is missing."""
         confirmed = confirmed_removals(self._confirmation, self._clock.now())
-        kept = self._secrets.kept()
-        return Evidence(confirmed, self._free(), kept, self._ledger.pins())
+        kept, revisions = self._secrets.kept(), self._memories.revisions
+        return Evidence(
+            removal_confirmed=confirmed,
+            free_bytes=self._free(),
+            secrets=kept,
+            pins=self._memories.ledger.pins(),
+            good=revisions.good(),
+            failed=revisions.failed(),
+            retried=revisions.retried(),
+        )
 
     def _free(self) -> int | None:
         """The data directory may not exist yet: its nearest parent is on the same disk."""

@@ -72,7 +72,8 @@ class Box:
 
     def start(self, **env):
         """Start the loop, as a service manager would."""
-        settings = {"ARCHIPELAGO_METRICS": "127.0.0.1:0", "ARCHIPELAGO_INTERVAL": "3600", **env}
+        settings = {"ARCHIPELAGO_METRICS": "127.0.0.1:0", "ARCHIPELAGO_INTERVAL": "3600"}
+        settings |= {"ARCHIPELAGO_WINDOW": "1", **env}  # what is replaced is soon removed
         with self.output.open("a") as log:
             self.process = subprocess.Popen(
                 [COMMAND, "run", *self._common()],
@@ -109,7 +110,7 @@ class Box:
             try:
                 if wanted(status):
                     return status
-            except (KeyError, IndexError, StopIteration):
+            except (KeyError, IndexError, StopIteration, FileNotFoundError):
                 pass
             time.sleep(0.02)
         log = self.output.read_text()[-6000:] if self.output.exists() else ""

@@ -51,7 +51,7 @@ def outcome(result, change=START, message=""):
             "a start that worked clears failures and is counted",
             OLD,
             outcome(Result.APPLIED),
-            Attempts("1-a", failures=0, starts=4, since=NOW),
+            Attempts("1-a", failures=0, starts=4, since=NOW, by_container=(("", 4),)),
         ),
         (
             "a change that started nothing does not count as a start",
@@ -121,3 +121,28 @@ def test_failures_are_forgotten_only_after_the_window():
     late = replace(OLD, since=NOW + timedelta(microseconds=1))
     assert backoff.calmed(late, now, window) == late
     assert backoff.calmed(Attempts("1-a", starts=3), now, window) == Attempts("1-a")
+
+
+def test_a_word_of_the_operator_drops_what_was_before():
+    attempts = {
+        "before": Attempts("1-a", failures=3, since=NOW - timedelta(seconds=1)),
+        "after": Attempts("1-a", failures=3, since=NOW),
+        "at once": Attempts("1-a", failures=1),
+        "other": Attempts("1-a", failures=3, since=NOW - timedelta(seconds=1)),
+    }
+    retried = dict.fromkeys(("before", "after", "at once"), NOW)
+    assert set(backoff.not_retried(attempts, retried)) == {"after", "other"}
+
+
+def test_what_the_operator_stopped_begins_anew():
+    stopped = Change("web", Action.STOP, Reason.SUSPENDED, digest="1-a", steps=STOP.steps)
+    assert backoff.after(OLD, outcome(Result.APPLIED, stopped)) == Attempts("1-a")
+
+
+def test_what_is_started_one_after_the_other_was_started_once():
+    attempts = Attempts()
+    for name in ("db", "cache", "main", "db"):
+        change = replace(START, steps=(StartContainer("x", name), StartContainer("y", "side")))
+        attempts = backoff.after(attempts, outcome(Result.APPLIED, change))
+    assert attempts.by_container == (("cache", 1), ("db", 2), ("main", 1), ("side", 4))
+    assert attempts.starts == 4

@@ -21,6 +21,7 @@ from reconciler.drivers.podman.create_request import create_request
 from reconciler.drivers.podman.filling import revealed
 from reconciler.drivers.podman.shares import Shares
 from reconciler.model.container import MountKind, NetworkPolicy, Restart
+from reconciler.security.spec_json import app_document, parse_app
 
 GOLDEN = CHECKOUT / "tests" / "golden" / "catalogue"
 README = APPS / "README.md"
@@ -331,3 +332,10 @@ def test_the_page_tells_of_every_app_what_its_manifest_says(request):
         README.write_text(head + heading + rows + blank + tail)
         told = rows
     assert told == rows, "if that is meant, run pytest with --update-golden"
+
+
+def test_every_spec_comes_back_from_where_good_revisions_are_kept():
+    specs = [s for name in REAL for s in resolved(name).apps.values()]
+    assert len(specs) > 15
+    for spec in specs:
+        assert parse_app(json.loads(json.dumps(app_document(spec)))) == spec

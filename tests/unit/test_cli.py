@@ -21,6 +21,7 @@ from reconciler.model.health import HealthState
 from reconciler.model.isolation import IsolationSpec
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.pin import Pin, Told
+from reconciler.model.revision import FailedRevision
 from reconciler.model.status import (
     AppStatus,
     Condition,
@@ -35,6 +36,7 @@ from reconciler.report.event import Event, EventKind
 from reconciler.report.journal import Journal
 from reconciler.report.status_json import status_document
 from reconciler.security.evidence import confirmed_removals
+from reconciler.security.failures import Failures
 from reconciler.sources.manifests import load_documents
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -923,3 +925,100 @@ def test_a_ledger_that_cannot_be_written_is_said(box, registries):
     told = box.run("update", "web")
     assert told.exit_code == 1
     assert "cannot write the image ledger: file exists" in told.stderr
+
+
+# --- retry ---
+
+
+def failing(reason, *, stalled=True, message="why"):
+    """A status of two apps, of which the first is in trouble."""
+    told = status_of(2)
+    first = told.apps[0]
+    conditions = tuple(
+        Condition(kind, stalled, reason, message, NOW) if kind is ConditionType.STALLED else c
+        for c in first.conditions
+        for kind in [c.type]
+    )
+    bad = replace(first, reason=reason, message=message, conditions=conditions)
+    return replace(told, apps=(bad, told.apps[1]))
+
+
+def failures(box):
+    return Failures(box.own("failed/failed.json"))
+
+
+@pytest.mark.parametrize(
+    "reason", ["RolledBack", "CrashLoop", "Failed", "BackOff", "JobFailed", "HealthDeadline"]
+)
+def test_retry_takes_back_what_failed_and_says_so(box, reason):
+    failures(box).fail("app-00", FailedRevision("content", (), "why"))
+    with running_loop(box, failing(reason)):
+        told = box.run("retry", "app-00")
+    assert told.exit_code == 0
+    assert told.stdout == (
+        f"app-00 is tried again ({reason}: why)\nThe running loop does it now.\n"
+    )
+    assert failures(box).failed() == {}
+    assert set(failures(box).retried()) == {"app-00"}
+
+
+def test_what_is_tried_at_this_moment_and_failed_before_is_tried_again(box):
+    trouble = failing("CrashLoop")
+    trying = replace(trouble.apps[0], reason="NotRunning")
+    with running_loop(box, replace(trouble, apps=(trying,))):
+        assert box.json("retry", "app-00")["changed"] is True
+
+
+def test_retry_all_takes_those_that_failed(box):
+    with running_loop(box, failing("RolledBack")):
+        document = box.json("retry", "--all")
+    assert document == {
+        "apps": [
+            {"app": "app-00", "retried": True, "reason": "RolledBack", "message": "why"},
+            {"app": "app-01", "retried": False, "reason": "InSync", "message": ""},
+        ],
+        "changed": True,
+    }
+    assert set(failures(box).retried()) == {"app-00"}
+
+
+def test_where_nothing_failed_nothing_is_tried_again_and_that_is_said(box):
+    with running_loop(box, failing("ManifestInvalid")):
+        assert box.run("retry", "app-01").stdout == (
+            "app-01 has nothing to be tried again (InSync)\n"
+        )
+        held = box.run("retry", "app-00").stdout
+        assert held == "app-00 has nothing to be tried again (ManifestInvalid: why)\n"
+        assert box.run("retry", "--all").stdout == (
+            "No app has failed: there is nothing to be tried again.\n"
+        )
+    assert not box.own("failed").exists()
+
+
+def test_retry_without_a_loop_says_who_does_it(box):
+    box.write("web.yml", manifest("web"))
+    told = box.run("retry", "web")
+    assert told.stdout == "web has nothing to be tried again (NotInstalled)\n"
+
+
+@pytest.mark.parametrize("words", [(), ("web", "--all")])
+def test_retry_names_one_app_or_all(box, words):
+    told = box.run("retry", *words)
+    assert told.exit_code == 1
+    assert told.stderr == "cannot retry: name one app, or say --all\n"
+
+
+def test_retry_of_an_app_that_is_not_there(box):
+    with running_loop(box, failing("RolledBack")):
+        told = box.run("retry", "app-000")
+    assert told.exit_code == 1
+    assert told.stderr.startswith("cannot find the app `app-000`: did you mean app-00")
+
+
+def test_a_word_that_cannot_be_written_is_one_sentence(box):
+    with running_loop(box, failing("RolledBack")):
+        box.own("failed").write_text("a file in the way")
+        told = box.run("retry", "app-00")
+    assert told.exit_code == 1
+    file = box.own("failed/failed.json")
+    assert told.stderr == f"cannot write {file}: file exists; mend it, and say it again\n"

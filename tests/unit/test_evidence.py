@@ -9,11 +9,23 @@ from builders import NOW
 from simulation import ManualClock
 
 from reconciler.registry.ledger import FileLedger
-from reconciler.security.evidence import BoxEvidence, confirm_removals, confirmed_removals
+from reconciler.security.evidence import (
+    BoxEvidence,
+    Memories,
+    confirm_removals,
+    confirmed_removals,
+)
+from reconciler.security.failures import Failures
+from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
 
 HOUR = timedelta(hours=1)
 APPS = frozenset({"web", "db"})
+
+
+def memories(place):
+    failures = Failures(place / "failed.json")
+    return Memories(FileLedger(place / "images.json"), RevisionFiles(place / "good", failures))
 
 
 @pytest.fixture
@@ -84,7 +96,7 @@ def test_free_room_is_measured_where_the_data_will_be(file, tmp_path):
         file,
         tmp_path / "not/made/yet",
         SecretFiles(tmp_path),
-        FileLedger(tmp_path / "images.json"),
+        memories(tmp_path),
         clock,
     ).gather()
     assert evidence.removal_confirmed == dict.fromkeys(APPS, clock.now())
@@ -100,7 +112,7 @@ def test_room_that_cannot_be_measured_is_not_known(file, tmp_path):
             file,
             impossible,
             SecretFiles(tmp_path),
-            FileLedger(tmp_path / "images.json"),
+            memories(tmp_path),
             ManualClock(),
         )
         .gather()

@@ -490,10 +490,6 @@ def test_what_cannot_be_enforced_yet_holds_and_what_only_cares_is_said():
         "  backup: {exclude: [cache]}"
     )
     assert it.unsupported() == ("network.egress", "update.strategy")
-    assert [path for path, _ in it.warnings()] == [
-        "update.rollback",
-        "update.health_deadline",
-        "backup",
-    ]
+    assert [path for path, _ in it.warnings()] == ["backup"]
     plain = app("  container: {image: a}\n  network: {egress: internet}\n  update: {}")
     assert (plain.unsupported(), plain.warnings()) == ((), ())

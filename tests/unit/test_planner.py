@@ -1239,5 +1239,6 @@ def test_still_wanted(why, change, want, wanted):
 def test_the_end_of_a_suspension_is_a_moment_to_look_again():
     soon, later = NOW + timedelta(minutes=5), NOW + timedelta(hours=5)
     words = {"web": (Suspension(later), Suspension(NOW)), "": (Suspension(soon), Suspension())}
-    made = plan(situation(desired(WEB, suspensions=words), observed(*running(WEB))))
+    exited = observed(seen(WEB, state=ContainerState.EXITED))
+    made = plan(situation(desired(replace(WEB, suspended=True), suspensions=words), exited))
     assert made.look_again_at == soon

@@ -31,6 +31,7 @@ OWN = {
     "update": {"app", "every"},
     "volumes": set(),
     "purge": {"app", "yes"},
+    "retry": {"app", "every"},
 }
 METRICS = {
     "archipelago_app_disk_bytes": ("gauge", ("app",)),
@@ -51,6 +52,7 @@ METRICS = {
     "archipelago_podman_call_errors": ("counter", ("call",)),
     "archipelago_problems": ("gauge", ()),
     "archipelago_retries": ("counter", ("step",)),
+    "archipelago_rollbacks": ("counter", ()),
     "archipelago_watch_inotify": ("gauge", ()),
 }
 

@@ -44,6 +44,9 @@ def left(box, app="web"):
     FileLedger(box.own("images") / "images.json").write(
         {(app, "main"): Pin("example/x:1", "sha256:1")}
     )
+    places = box.own("revisions")
+    places.mkdir(exist_ok=True)
+    (places / f"{app}.json").write_text("{}")
     kept = manifest(app) + "---\n" + manifest("other")
     LastGood(box.own("last-good")).save(f"{app}.yml", kept.encode())
 
@@ -55,11 +58,12 @@ def everything(box, app="web"):
     found += ["copies"] if (box.own("shares") / app).exists() else []
     pins = FileLedger(box.own("images") / "images.json").pins()
     found += ["pin"] if any(of == app for of, _ in pins) else []
+    found += ["revision"] if (box.own("revisions") / f"{app}.json").exists() else []
     texts = [f.read_text() for f in box.own("last-good").glob("*.yml")]
     return found + (["document"] if any(f"id: {app}\n" in t for t in texts) else [])
 
 
-ALL = ["archipelago-web-data", "secret key", "copies", "pin", "document"]
+ALL = ["archipelago-web-data", "secret key", "copies", "pin", "revision", "document"]
 
 
 def events(box):

@@ -165,6 +165,13 @@ def test_the_first_start_of_a_new_revision_repairs_nothing(metrics):
 INSTALL = app(action=Action.INSTALL, ready=False, working=True)
 STARTING = app(ready=False, working=True)
 NEW = app(action=Action.UPDATE, digest="1-b", working=True)
+BACK = replace(
+    app(),
+    conditions=(
+        *app().conditions[:2],
+        Condition(ConditionType.STALLED, True, "RolledBack", "why", NOW),
+    ),
+)
 WAYS = [
     ("found serving at the first look", [status(app(), seconds=9)], 0, 0),
     ("installed", [status(INSTALL), status(STARTING), status(app(), seconds=2)], 1, 2),
@@ -186,12 +193,26 @@ WAYS = [
     ("gone before it served", [status(INSTALL), status(), status(app("db"), seconds=1)], 1, 1),
     ("a clock that went back", [status(INSTALL), status(app(), seconds=-5)], 1, 0),
     (
+        "taken back: what is asked for never served",
+        [status(app()), status(NEW), status(BACK, seconds=9)],
+        0,
+        0,
+    ),
+    (
         "a moment without an answer",
         [status(app()), status(error="blind"), status(app(), seconds=7)],
         0,
         0,
     ),
 ]
+
+
+def test_a_rollback_is_counted_when_it_happens(metrics):
+    metrics.passed(status(BACK))
+    assert value(metrics, "rollbacks_total") == 0, "an earlier life counted it"
+    for told in (app(), BACK, replace(BACK, version="2"), app(), BACK):
+        metrics.passed(status(told))
+    assert value(metrics, "rollbacks_total") == 2
 
 
 @pytest.mark.parametrize(

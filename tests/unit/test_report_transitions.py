@@ -49,6 +49,9 @@ def status(*apps, error="", problems=(), notices=()):
 INSTALLING = app(Action.INSTALL, "NotInstalled", "fetching", ready=False, health="none")
 STARTING = app(Action.KEEP, "Starting", "is starting", ready=False, health="starting")
 HELD = app(Action.HOLD, "ManifestInvalid", "a.yml:1:1: bad", stalled="ManifestInvalid")
+LOOPING = app(Action.HOLD, "CrashLoop", "ended", ready=False, stalled="CrashLoop", health="none")
+TRYING = replace(LOOPING, action=Action.START, reason="NotRunning")
+UNWELL = replace(TRYING, health=HealthState.UNHEALTHY)
 BAD = Problem(Origin("a.yml", 1, 1), "is bad", "", "web")
 WORSE = Problem(Origin("a.yml", 2, 1), "is worse", "", "web")
 NOTHING = status()
@@ -128,6 +131,27 @@ TABLE = [
     ("over, and without a limit", status(FULL), status(app()), []),
     ("within, as nobody doubted", status(UNMEASURED), status(ROOMY), []),
     ("not measured any more", status(ROOMY), status(UNMEASURED), []),
+    (
+        "keeps ending",
+        status(app(Action.HOLD, "BackOff", "ended", ready=False)),
+        status(LOOPING),
+        [("web", "stalled", "CrashLoop", "error")],
+    ),
+    ("is tried once more", status(LOOPING), status(TRYING), []),
+    ("and ended once more", status(TRYING), status(LOOPING), []),
+    ("is not well this time either", status(TRYING), status(UNWELL), []),
+    (
+        "serves at last",
+        status(TRYING),
+        status(app()),
+        [("web", "ready", "Serving", "info"), ("web", "stalled", "Fine", "info")],
+    ),
+    (
+        "an update is taken back",
+        status(app(Action.ROLLBACK, "RolledBack", "why", ready=False)),
+        status(app(reason="RolledBack", message="why", stalled="RolledBack")),
+        [("web", "ready", "Serving", "info"), ("web", "stalled", "RolledBack", "error")],
+    ),
     ("taken away", status(app()), NOTHING, [("web", "gone", "Gone", "info")]),
     (
         "Podman does not answer",
@@ -221,6 +245,14 @@ def test_the_same_failure_is_told_once_until_it_went_well():
     fan.finished(outcome(Result.FAILED, "no room"))
     assert [e.reason for e in seen.events] == ["Failed", "Failed", "Applied", "Failed"]
     assert len(seen.outcomes) == 6, "metrics hear of each"
+
+
+def test_the_start_of_what_keeps_ending_is_no_news():
+    fan, seen = recorder(previous=status(LOOPING))
+    fan.finished(outcome(Result.APPLIED, action=Action.START))
+    assert seen.events == []
+    fan.finished(outcome(Result.APPLIED, action=Action.STOP))
+    assert [e.message for e in seen.events] == ["stopped in 1.5 s"]
 
 
 def test_a_listener_that_fails_hurts_nobody():

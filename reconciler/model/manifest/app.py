@@ -161,9 +161,6 @@ class AppManifest(Part):
         return tuple(self._warnings())
 
     def _warnings(self) -> Iterator[tuple[str, str]]:
-        for key in ("rollback", "health_deadline"):
-            if key in self.update.model_fields_set:
-                yield f"update.{key}", "has no effect: nothing is rolled back yet"
         if self.backup.model_fields_set:
             yield "backup", "has no effect: nobody makes backups yet"
         placement = self._placement()

@@ -161,6 +161,7 @@ class Families:
             "Repairs of what nobody had edited, by what was wrong.",
             "reason",
         )
+        self.rollbacks = self._counter("rollbacks", "Updates that failed and were rolled back.")
         self.change_to_ready = self._histogram(
             "change_to_ready_seconds",
             "From a file's change until what it asks for serves.",

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics,
 
 from reconciler import __version__
 from reconciler.errors import ConfigurationError
-from reconciler.model.change import Action, Outcome, Result
+from reconciler.model.change import Action, Outcome, Reason, Result
 from reconciler.model.health import HealthState
 from reconciler.model.status import AppStatus, ConditionType, Status
 from reconciler.report.metrics.families import CALLS, DRIFT, OTHER, STEPS, Families, Outcomes
@@ -116,7 +116,10 @@ class Metrics:
         for app in status.apps:
             if self._apps.get(app.id) == app:
                 continue
-            self._apps[app.id] = app
+            known, self._apps[app.id] = self._apps.get(app.id), app
+            # What was rolled back before this life began was counted by the one before.
+            if known is not None and _rolled_back(app) and not _rolled_back(known):
+                families.rollbacks.inc()
             self._take_info(app)
             families.app_ready.labels(app.id).set(int(app.ready))
             for state in HealthState:
@@ -160,13 +163,23 @@ class _Waits:
         now = status.last_pass.finished_at
         done = [a for a in self._since if _at_rest(present[a])]
         began = [(a, self._since.pop(a)) for a in done]
-        return [max(0.0, (now - at).total_seconds()) for a, at in began if at and present[a].ready]
+        return [
+            max(0.0, (now - at).total_seconds())
+            for a, at in began
+            if at and present[a].ready and not _rolled_back(present[a])
+        ]
 
     def _is_new(self, app: AppStatus) -> bool:
         """What is found serving at the first look was put there by an earlier life."""
         if self._first:
             return app.action in {Action.INSTALL, Action.UPDATE}
         return self._digests.get(app.id) != app.digest
+
+
+def _rolled_back(app: AppStatus) -> bool:
+    """Whether what serves is not what is asked for."""
+    stalled = app.condition(ConditionType.STALLED)
+    return stalled is not None and stalled.status and stalled.reason == Reason.ROLLED_BACK
 
 
 def _at_rest(app: AppStatus) -> bool:

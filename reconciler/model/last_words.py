@@ -1,0 +1,18 @@
+"""Whose log to read the end of, and what of it nobody may see."""
+
+from dataclasses import dataclass
+
+from reconciler.model.secret import SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """
+    A container that keeps ending: `exit_code` is None while it runs.
+
+    `secrets` are all that it was given, `hidden` what else must not be shown.
+    """
+
+    exit_code: int | None
+    secrets: tuple[SecretRef, ...] = ()
+    hidden: tuple[str, ...] = ()
