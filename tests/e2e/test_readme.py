@@ -77,6 +77,7 @@ def demo(tmp_path, podman_cli, monkeypatch):
     root = tmp_path / "archipelago"
     monkeypatch.setenv("ARCHIPELAGO_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("ARCHIPELAGO_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("ARCHIPELAGO_WINDOW", "1")  # what is replaced is soon removed
     for folder in ("apps", "desired-state"):
         shutil.copytree(CHECKOUT / folder, root / folder)
     (root / ".venv").symlink_to(COMMAND.parent.parent)
