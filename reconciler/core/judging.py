@@ -141,7 +141,9 @@ def _why_failed(update: _Try) -> str:
     if tried:
         return _told_ends(tried, words)
     late = update.situation.now >= late_at(comparison, attempts, due) and _all_probed(update)
-    return told_late(comparison) if late else ""
+    if not late:
+        return ""
+    return _told_health(comparison, HealthState.STARTING, "did not become healthy in time")
 
 
 def _starts(attempts: Attempts, name: str) -> int:
@@ -180,11 +182,6 @@ def _all_probed(update: _Try) -> bool:
         for name, seen in update.comparison.current.items()
         if update.comparison.health[name].state is HealthState.STARTING
     )
-
-
-def told_late(comparison: Comparison) -> str:
-    """Say of what is only starting that it does so for too long."""
-    return _told_health(comparison, HealthState.STARTING, "did not become healthy in time")
 
 
 def due_at(situation: Situation, comparison: Comparison) -> datetime:

@@ -170,6 +170,8 @@ def _patient(
     if due is None or situation.now >= due:
         return decision
     reason, message = _not_yet(change, attempts)
+    if change.reason is Reason.HEALTH_DEADLINE:
+        reason, message = change.reason, change.message
     if comparison is not None and rollback.way_back(situation, comparison):
         reason = Reason.BACK_OFF
     if comparison is not None and reason is Reason.CRASH_LOOP:

@@ -18,7 +18,6 @@ from reconciler.core.judging import (
     late_at,
     may_roll_back,
     still_runs,
-    told_late,
 )
 from reconciler.core.revisions import is_revision, proven_at
 from reconciler.core.situation import Situation
@@ -27,6 +26,7 @@ from reconciler.model.desired import AppSpec, Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.revision import FailedRevision
 
+TOO_LATE = "did not become healthy in time; edit the manifest, its log may say why"
 _FORWARD = frozenset({Action.INSTALL, Action.UPDATE, Action.START})
 
 
@@ -77,10 +77,11 @@ def told(situation: Situation, comparison: Comparison, decision: Decision) -> De
         due = due_at(situation, comparison)
         attempts = attempts_of(situation, comparison)
         moments += [m for m in (due, late_at(comparison, attempts, due)) if m > situation.now]
-        late = situation.now >= due and change.reason is Reason.STARTING
-        # Where there is a way back it is still on its way; else a person has to act.
+        late = situation.now >= due and change.reason in {Reason.STARTING, Reason.UNHEALTHY}
+        # Where there is a way back it is still on its way; else a person has to act, and the
+        # words stay the same, whatever is tried meanwhile.
         if late and not way_back(situation, comparison):
-            change = replace(change, reason=Reason.HEALTH_DEADLINE, message=told_late(comparison))
+            change = replace(change, reason=Reason.HEALTH_DEADLINE, message=TOO_LATE)
     known = [moment for moment in moments if moment is not None]
     return Decision(change, min(known, default=None))
 

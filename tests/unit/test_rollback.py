@@ -687,6 +687,17 @@ def test_past_its_deadline_a_person_has_to_act_where_nobody_else_does(why, evide
     assert told(made) == [("web", "keep", reason)], why
 
 
+def test_what_is_tried_past_the_deadline_is_told_in_the_same_words():
+    """Started anew and waited for, again and again: one thing to be told."""
+    tried = updating(stopped(), new(), probes=ILL, want=replace(NEW, rollback=False), now=LATE)
+    made = plan(tried)
+    assert told(made) == [("web", "restart", "HealthDeadline")]
+    attempts = Attempts(NEW.digest, starts=3, since=LATE)
+    waiting = plan(replace(tried, attempts={"web": attempts}))
+    assert told(waiting) == [("web", "hold", "HealthDeadline")]
+    assert waiting.of("web").message == made.of("web").message
+
+
 def test_the_deadline_is_a_moment_to_look_again():
     made = plan(updating(stopped(), new(), probes=SLOW))
     assert made.look_again_at == NOW + timedelta(seconds=120)
