@@ -46,7 +46,7 @@ PLAIN_BODY = {
     "init": False,
     "restart_policy": "no",
     "stop_timeout": 10,
-    "healthconfig": {"Test": ["NONE"]},
+    "healthconfig": {"Test": ["NONE"], "Timeout": 1_000_000_000},
     "log_configuration": {"driver": "k8s-file", "size": LOG_BYTES},
     "cgroupns": {"nsmode": "private"},
     "mounts": [],

@@ -136,6 +136,7 @@ def test_the_file_is_written_and_named(tmp_path):
     assert added == {
         "CONTAINERS_CONF": str(tmp_path / "state/containers.conf"),
         "DISABLE_HC_SYSTEMD": "true",
+        "PODMAN_IGNORE_CGROUPSV1_WARNING": "true",
     }
     settings = tomllib.loads((tmp_path / "state/containers.conf").read_text())
     assert settings["engine"]["runtime"] == "runc"
@@ -144,7 +145,7 @@ def test_the_file_is_written_and_named(tmp_path):
 
 def test_the_operators_own_file_is_left_alone(tmp_path):
     added = prepare_host(tmp_path, {"CONTAINERS_CONF": "/etc/mine.conf"}, BARE)
-    assert added == {"DISABLE_HC_SYSTEMD": "true"}
+    assert added == {"DISABLE_HC_SYSTEMD": "true", "PODMAN_IGNORE_CGROUPSV1_WARNING": "true"}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,6 +17,7 @@ from reconciler.drivers.podman import (
     attachment,
     create_request,
     devices,
+    differences,
     filling,
     host,
     host_paths,
@@ -86,7 +87,7 @@ class Containers:
         if present is not None:
             if present.container.state is not ContainerState.BROKEN:
                 return
-            self._delete(present.ref, name)
+            self._delete_patiently(present)
         here = filling.revealed(devices.present(container), self._places.secrets)
         body = create_request.create_request(here, self._instance, host.base_ulimits())
         mounts = cast("list[object]", body["mounts"])
@@ -168,9 +169,9 @@ class Containers:
             reply = self._client.call(request)
         except DriverError as error:
             covered = without(str(error), (value for _, value in container.environment))
-            # A missing image or network answers 500: the plan was made for another world.
+            # A missing network answers 500: the plan was made for another world.
             if "network not found" not in covered:
-                raise type(error)(covered) from error
+                raise differences.cannot_create(type(error)(covered)) from error
             if container.network_policy is NetworkPolicy.NAMED:
                 raise DriverRejected(
                     f"cannot create {name}: there is no network {container.network};"
@@ -215,7 +216,7 @@ class Containers:
         return False
 
     def _delete_patiently(self, listed: Listed) -> None:
-        """Remove it; one that is just ending is refused for a moment."""
+        """Remove it; one that is just ending, or whose conmon is gone, is refused at first."""
         for pause in _PAUSES:
             try:
                 self._delete(listed.ref, listed.name)
@@ -247,7 +248,7 @@ class Containers:
         self._post("start", listed, "start_container", timeout=90.0)
 
     def _clear_away(self, listed: Listed, error: Exception | None = None) -> None:
-        self._delete(listed.ref, listed.name)
+        self._delete_patiently(listed)
         raise DriverConflict(
             f"cannot start {listed.name}: it was half-made and is removed; it is made again",
         ) from error

@@ -2,12 +2,13 @@
 A container's spec as the exact body of Podman's create request. Pure.
 
 Podman ignores keys that it does not know, so nothing here may be misspelt; every key was seen to
-work on Podman 4.3.1. We supervise containers ourselves: Podman's restarts and its health checks
-are off.
+work on Podman 4.3.1 and 5.4.2. We supervise containers ourselves: Podman's restarts and its health
+checks are off.
 """
 
 import signal
 
+from reconciler.drivers.podman.differences import NO_HEALTH_CHECK
 from reconciler.errors import DriverRejected
 from reconciler.model import labels
 from reconciler.model.container import (
@@ -56,7 +57,7 @@ def create_request(
         "init": container.init,
         "restart_policy": "no",
         "stop_timeout": max(0, round(container.stop_grace_period)),
-        "healthconfig": {"Test": ["NONE"]},
+        "healthconfig": NO_HEALTH_CHECK,
         "log_configuration": {"driver": "k8s-file", "size": LOG_BYTES},
         "cgroupns": {"nsmode": "private"},
         "mounts": _mounts(container),

@@ -17,6 +17,7 @@ from reconciler.drivers.podman.examination import (
 from reconciler.drivers.podman.host import Cgroups, Host
 
 OLDEST_PODMAN = (4, 3)
+PODMAN_AGAINST_VERSION_1 = (5, 0)  # of control groups
 ENOUGH_FILES = 8192
 # Older ones know no other way than calling `iptables`, which their package does not bring along.
 NETAVARK_WITH_NFTABLES = (1, 13)
@@ -112,6 +113,13 @@ def _cgroups(host: Host, _: Examination) -> Iterator[Finding]:
         )
     else:
         yield _ok("control groups", f"Control groups are {host.cgroups}; limits hold.")
+    podman = _numbers(host.versions.get("podman", "0"))
+    if podman >= PODMAN_AGAINST_VERSION_1 and host.cgroups is not Cgroups.V2:
+        yield _note(
+            "control groups",
+            "Podman takes control groups of version 1, and says that a later one will not.",
+            "boot with systemd.unified_cgroup_hierarchy=1",
+        )
 
 
 def _systemd(host: Host, _: Examination) -> Iterator[Finding]:

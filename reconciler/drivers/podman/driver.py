@@ -6,7 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.drivers.podman import attachment, create_request, host, logs, volume_size
+from reconciler.drivers.podman import (
+    attachment,
+    create_request,
+    differences,
+    host,
+    logs,
+    volume_size,
+)
 from reconciler.drivers.podman.addresses import Addresses
 from reconciler.drivers.podman.app_names import AppNames
 from reconciler.drivers.podman.belongings import Belongings
@@ -204,7 +211,7 @@ class PodmanDriver:
         if listed is None:
             return
         self._limits.read_again(listed.ref)
-        body = create_request.limits(container.resources)
+        body = create_request.limits(container.resources) | differences.KEEP_UNCHECKED
         what, path = f"limit {listed.name}", f"/containers/{listed.ref}/update"
         self._client.call(Request("update_container", what, "POST", path, body=body))
 

@@ -119,6 +119,9 @@ def prepare_host(
     if not host.systemd:
         # There is nobody to run timers: without this, each start complains about it.
         added["DISABLE_HC_SYSTEMD"] = "true"
+    if host.cgroups is not Cgroups.V2:
+        # Podman 5 says at each start that it will not take them for ever; `doctor` says it once.
+        added["PODMAN_IGNORE_CGROUPSV1_WARNING"] = "true"
     if environment.get("CONTAINERS_CONF"):
         return added
     base = [_text(path) for path in containers_conf.files(environment, root=host.root)]

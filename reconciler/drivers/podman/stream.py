@@ -58,6 +58,8 @@ class Stream:
             self._reading = True
         try:
             while not self._closed:
+                if self._response.isclosed():  # with the last byte, in Python 3.12 and later
+                    return
                 self._socket.settimeout(self._left())
                 piece = self._response.read1(_PIECE)
                 if not piece:

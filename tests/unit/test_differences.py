@@ -1,0 +1,23 @@
+"""What one Podman says in other words than the other, and what it means to us."""
+
+import pytest
+
+from reconciler.drivers.podman.differences import cannot_create
+from reconciler.drivers.podman.refusal import refusal
+from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "kind"),
+    [
+        pytest.param(500, "no such image: a:1: image not known", DriverRejected, id="4.3, image"),
+        pytest.param(404, "no such image: a:1: image not known", DriverRejected, id="5.4, image"),
+        pytest.param(404, "no such volume", DriverConflict, id="anything else is as it was"),
+        pytest.param(503, "shutting down", DriverUnavailable, id="nobody there"),
+    ],
+)
+def test_a_refused_create_means_the_same(status, cause, kind):
+    told = refusal("create web", status, f'{{"message": "{cause}"}}')
+    found = cannot_create(told)
+    assert type(found) is kind
+    assert str(found) == str(told) == f"cannot create web: {cause}"
