@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -28,9 +28,7 @@ def hold(file: Path, clock: Clock) -> Generator[None]:
                 f"cannot start: another loop of this instance runs already ({_said(stream)}); "
                 "stop it first, or give this one an --instance and --state-dir of its own",
             )
-        stream.truncate(0)
-        stream.write(f"process {os.getpid()} since {clock.now():%Y-%m-%d %H:%M:%S} UTC\n")
-        stream.flush()
+        _say(stream, f"process {os.getpid()} since {clock.now():%Y-%m-%d %H:%M:%S} UTC\n")
         yield
 
 
@@ -52,6 +50,13 @@ def _locked(stream: IO[str], kind: int = fcntl.LOCK_EX) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _say(stream: IO[str], who: str) -> None:
+    """Write down who holds it; on a full disk nobody can read it, and it is held all the same."""
+    with suppress(OSError):
+        stream.truncate(0)
+        os.write(stream.fileno(), who.encode())
 
 
 def _said(stream: IO[str]) -> str:

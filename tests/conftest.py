@@ -82,7 +82,11 @@ def podman_socket(podman_service) -> Path:
 @pytest.fixture(scope="session")
 def busybox_image(tmp_path_factory):
     """An image with nothing but a static busybox, and each of its applets by name."""
-    context = tmp_path_factory.mktemp("busybox")
+    return build_busybox(tmp_path_factory.mktemp("busybox"))
+
+
+def build_busybox(context):
+    """Build that image in a folder of its own."""
     binaries = context / "bin"
     binaries.mkdir()
     shutil.copy(static_busybox(), binaries / "busybox")

@@ -19,6 +19,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 AT_ONCE = 2
 PATIENCE = 100.0
+ANYTHING_GOES = ("property/test_anything_goes.py",)
 MEMORY_CONTRACT = ("contract/test_driver_contract.py", "-k", "memory")
 
 
@@ -729,6 +730,36 @@ MUTANTS = (
         "or False:",
         ("unit/test_nftables.py",),
     ),
+    # What only shows when many things go wrong in turn
+    Mutant(
+        "half the box goes without a word",
+        "core/removal.py",
+        "if len(unconfirmed) <= limit and not empty:",
+        "if True:",
+        ANYTHING_GOES,
+    ),
+    Mutant(
+        "what starts is shut in afterwards",
+        "core/isolation.py",
+        "                work.append(Isolate(wanted))\n"
+        "            work.append(replace(step, names=names))",
+        "                work += [replace(step, names=names), Isolate(wanted)]",
+        ANYTHING_GOES,
+    ),
+    Mutant(
+        "a dependency is removed before what needs it",
+        "core/removal.py",
+        "needed_by = graph.dependants({app: _requires(containers[app]) for app in going})",
+        "needed_by = graph.dependants({app: () for app in going})",
+        ANYTHING_GOES,
+    ),
+    Mutant(
+        "what is left alone is put right",
+        "core/drift.py",
+        "if comparison.spec.suspended or comparison.spec.left_alone:",
+        "if comparison.spec.suspended:",
+        ANYTHING_GOES,
+    ),
 )
 
 
@@ -758,7 +789,7 @@ def run(mutant, tests):
         done = subprocess.run(
             [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files],
             cwd=place,
-            env={**os.environ, "PYTHONPATH": folder, "COLUMNS": "99"},
+            env={**os.environ, "PYTHONPATH": folder, "COLUMNS": "99", "CHAOS_SHRINK": "no"},
             capture_output=True,
             text=True,
             timeout=PATIENCE,

@@ -51,24 +51,25 @@ class Folder:
     def read(self):
         if not self.complete:
             known = {**self.apps, **self.broken}
+            kept = tuple(self._document(a, d) for a, d in known.items() if d)
             return Snapshot(
-                last_good=tuple(self._document(a, d) for a, d in known.items()),
+                last_good=kept + self._suspensions(),
                 problems=(Problem(Origin("/folder"), "cannot read /folder"),),
                 complete=False,
                 incomplete_because="cannot read /folder",
             )
-        suspensions = tuple(
-            Document(SuspendManifest(app=a), Origin(f"{a}.suspend.yml", 1, 1))
-            for a in sorted(self.suspended)
-        )
-        suspensions += tuple(self._word(word) for word in self.words)
         return Snapshot(
-            documents=tuple(self._document(a, d) for a, d in self.apps.items()) + suspensions,
+            documents=tuple(self._document(a, d) for a, d in self.apps.items())
+            + self._suspensions(),
             last_good=tuple(self._document(a, d) for a, d in self.broken.items() if d),
             problems=tuple(
                 Problem(Origin(f"{a}.yml", 3, 1), "cannot be read", "", None) for a in self.broken
             ),
         )
+
+    def _suspensions(self):
+        said = [{"app": a} for a in sorted(self.suspended)]
+        return tuple(self._word(word) for word in [*said, *self.words])
 
     def _word(self, word):
         key = ("suspend", repr(word))

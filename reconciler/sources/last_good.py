@@ -1,6 +1,7 @@
 """Keeps the last bytes of each file that made sense. Losing them loses nothing that runs."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -16,15 +17,16 @@ class LastGood:
         if self._folder is None or not self._writes:
             return
         target = self._path(self._folder, file)
+        fresh = target.with_suffix(".new")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if target.exists() and target.read_bytes() == content:
                 return
-            fresh = target.with_suffix(".new")
             fresh.write_bytes(content)
             fresh.replace(target)
         except OSError:
-            return
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)  # half of it is of no use, and takes room
 
     def load(self, file: str) -> bytes | None:
         """Return what was last good, if it is still there."""

@@ -71,7 +71,13 @@ class Box:
     # The loop
 
     def start(self, **env):
-        """Start the loop, as a service manager would."""
+        """Start the loop, as a service manager would, and wait for its first pass."""
+        self.launch(**env)
+        self.wait(lambda s: s["pass"]["number"] > 0, "a first pass")
+        return self
+
+    def launch(self, **env):
+        """Start the loop, and wait for nothing."""
         settings = {"ARCHIPELAGO_METRICS": "127.0.0.1:0", "ARCHIPELAGO_INTERVAL": "3600"}
         settings |= {"ARCHIPELAGO_WINDOW": "1", **env}  # what is replaced is soon removed
         with self.output.open("a") as log:
@@ -82,8 +88,6 @@ class Box:
                 cwd=self.root,
                 env={**os.environ, **settings},
             )
-        self.wait(lambda s: s["pass"]["number"] > 0, "a first pass")
-        return self
 
     def stop(self, how=signal.SIGTERM):
         """Stop the loop, kindly or not; the apps go on."""
@@ -169,17 +173,21 @@ class Box:
                 self.podman(kind, gone, *force, *ids, check=False)
         table = f"archipelago-{self.instance}"
         subprocess.run(["nft", "delete", "table", "inet", table], check=False, capture_output=True)
-        for process in Path("/proc").glob("[0-9]*/cmdline"):
-            self._end_service(process)
+        for service in services(self):  # what a killed loop left
+            os.kill(service, signal.SIGTERM)
 
-    def _end_service(self, process):
-        """The Podman service that a killed loop left is ours to end."""
+
+def services(it):
+    """The processes that serve Podman's API for this instance."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            words = process.read_bytes().decode(errors="replace")
+            words = file.read_bytes().decode(errors="replace")
         except OSError:
-            return
-        if f"archipelago-{self.instance}" in words and "system\0service" in words:
-            os.kill(int(process.parent.name), signal.SIGTERM)
+            continue
+        if f"archipelago-{it.instance}" in words and "system\0service" in words:
+            found.append(int(file.parent.name))
+    return found
 
 
 def app(status, name):

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from e2e.box import IMAGE, ready
+from e2e.box import IMAGE, ready, services
 
 pytestmark = pytest.mark.e2e
 
@@ -109,19 +109,6 @@ def assert_nothing_lost_or_doubled(it, revision, anchor):
     log = it.podman("exec", main, "/bin/busybox", "cat", "/data/log").split()
     assert log[-1] == str(revision)
     assert log == sorted(log, key=int), "an old revision ran after a new one"
-
-
-def services(it):
-    """The processes that serve Podman's API for this instance."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = file.read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if f"archipelago-{it.instance}" in words and "system\0service" in words:
-            found.append(int(file.parent.name))
-    return found
 
 
 def kill_service(it):

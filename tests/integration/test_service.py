@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from full_disk import full_disk
 
 from reconciler.drivers.podman import service as service_module
 from reconciler.drivers.podman.endpoint import answers, find
@@ -208,6 +209,18 @@ def test_without_podman_it_says_what_to_do(tmp_path):
     lost = PodmanService(tmp_path, INSTANCE, {"PATH": "/nowhere"})
     with pytest.raises(DriverUnavailable, match=r"cannot start Podman's service: .*make setup"):
         lost.start()
+
+
+@pytest.mark.parametrize("settings", ["/dev/null", ""], ids=["its number", "its settings"])
+def test_on_a_full_disk_it_says_what_to_do(tmp_path, settings):
+    lost = PodmanService(tmp_path, INSTANCE, {**os.environ, "CONTAINERS_CONF": settings})
+    with (
+        full_disk(),
+        pytest.raises(DriverUnavailable, match=r"cannot start Podman's service: .*make room"),
+    ):
+        lost.start()
+    assert not answers(lost.socket)
+    assert lost.pid() is None
 
 
 def test_what_it_said_last_is_in_the_message(tmp_path):

@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+from full_disk import full_disk
 from simulation import ManualClock
 
 from reconciler.model.origin import Problem
@@ -348,3 +349,12 @@ def test_hidden_files_and_links_are_part_of_a_context(folder):
         folder.clock.advance(10**9)
         contents.add(folder.source.read().contexts[key].content)
     assert len(contents) == 4
+
+
+def test_a_full_disk_leaves_no_halves_of_what_was_last_good(tmp_path):
+    kept = LastGood(tmp_path / "state")
+    kept.save("web.yml", b"one")
+    with full_disk():
+        kept.save("web.yml", b"two")
+    assert kept.load("web.yml") == b"one"
+    assert len(list((tmp_path / "state").iterdir())) == 1

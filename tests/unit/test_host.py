@@ -5,6 +5,7 @@ import tomllib
 from dataclasses import replace
 
 import pytest
+from full_disk import full_disk
 
 from reconciler.drivers.podman import containers_conf
 from reconciler.drivers.podman.host import (
@@ -141,6 +142,16 @@ def test_the_file_is_written_and_named(tmp_path):
     settings = tomllib.loads((tmp_path / "state/containers.conf").read_text())
     assert settings["engine"]["runtime"] == "runc"
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["containers.conf"]
+
+
+def test_on_a_full_disk_what_is_there_is_used(tmp_path):
+    """The service may have to be started again just then."""
+    added = prepare_host(tmp_path, {}, BARE)
+    with full_disk():
+        assert prepare_host(tmp_path, {}, BARE) == added
+        with pytest.raises(OSError, match="large"):
+            prepare_host(tmp_path / "new", {}, BARE)
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_the_operators_own_file_is_left_alone(tmp_path):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from full_disk import full_disk
 from simulation import ManualClock
 
 from reconciler import locking
@@ -111,3 +112,11 @@ def test_a_state_directory_that_cannot_be_made_is_named_with_the_way_out(tmp_pat
 def test_only_its_owner_sees_the_state_directory(file):
     with hold(file):
         assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_on_a_full_disk_it_is_held_all_the_same(file):
+    file.parent.mkdir()
+    with full_disk(), hold(file):
+        assert locking.holder(file) == "it did not say who it is"
+        with pytest.raises(ConfigurationError, match="another loop"), hold(file):
+            pass

@@ -62,13 +62,31 @@ def render(table: Mapping[str, object], prefix: str = "") -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Put `text` at `path` at once: a Podman that starts meanwhile reads all of it or the old."""
+    """
+    Put `text` at `path` at once: a Podman that starts meanwhile reads all of it or the old.
+
+    Where it is there already nothing is written, so that a full disk does not matter.
+    """
+    if _holds(path, text):
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".conf-", delete=False) as file:
-        file.write(text)
         new = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            new.unlink()
+            raise
     new.chmod(0o644)
     new.replace(path)
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except (OSError, ValueError):
+        return False
 
 
 def _value(value: object) -> str:

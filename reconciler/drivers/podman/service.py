@@ -29,6 +29,8 @@ from reconciler.drivers.podman.endpoint import LONGEST_PATH, answers
 from reconciler.drivers.podman.host import prepare_host
 from reconciler.errors import ConfigurationError, DriverUnavailable
 
+_COMMAND = "podman"
+_INSTALL = "run `make setup`, or name a running service with --podman"
 START_DEADLINE = 20.0
 STOP_DEADLINE = 15.0  # requests in flight are allowed to finish
 HUNG_DEADLINE = 10.0
@@ -165,30 +167,34 @@ class PodmanService:
     def _launch(self) -> None:
         self._started = time.monotonic()
         self._short_lives += 1
-        self._state.mkdir(parents=True, exist_ok=True)
         self.socket.unlink(missing_ok=True)
+        try:
+            self._child = self._spawn()
+            self._pid_file.write_text(f"{self._child.pid}\n", encoding="ascii")
+        except OSError as error:
+            self._end_child()
+            name = error.filename or self._state
+            cure = _INSTALL if name == _COMMAND else "make room there"
+            raise DriverUnavailable(
+                f"cannot start Podman's service: {error.strerror}: {name}; {cure}"
+            ) from error
+        self._wait_until_it_answers(self._child)
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        self._state.mkdir(parents=True, exist_ok=True)
         environment = {**self._environment, **prepare_host(self._state, self._environment)}
         # It would make this a client of another service.
         environment.pop("CONTAINER_HOST", None)
-        command = ["podman", "system", "service", f"--time={self._idle}", self.url]
-        try:
-            with self._log.open("ab") as log:
-                self._child = subprocess.Popen(
-                    command,
-                    env=environment,
-                    cwd="/",
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise DriverUnavailable(
-                f"cannot start Podman's service: {error.strerror}: podman; run `make setup`, or "
-                f"name a running service with --podman"
-            ) from error
-        self._pid_file.write_text(f"{self._child.pid}\n", encoding="ascii")
-        self._wait_until_it_answers(self._child)
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [_COMMAND, "system", "service", f"--time={self._idle}", self.url],
+                env=environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def _wait_until_it_answers(self, child: "subprocess.Popen[bytes]") -> None:
         ends = time.monotonic() + START_DEADLINE
@@ -217,6 +223,11 @@ class PodmanService:
         self._reap(patience=5.0)
         self._pid_file.unlink(missing_ok=True)
         self.socket.unlink(missing_ok=True)
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._reap(patience=5.0)
 
     def _gone_within(self, seconds: float) -> bool:
         ends = time.monotonic() + seconds
