@@ -55,6 +55,13 @@ bench: setup-dev ## Measure: every tests/bench/bench_*.py
 		$(WORLD) $(BIN)/python "$$bench" $(ARGS) || exit; \
 	done
 
+# CHAOS_SECONDS (600) on a real Podman, with CHAOS_SEED; before that CHAOS_EXAMPLES on the memory driver.
+.PHONY: chaos
+chaos: setup-dev ## Throw faults at a box for ten minutes, and see whether it always comes right
+	@CHAOS_EXAMPLES=$(or $(CHAOS_EXAMPLES),1000) \
+		$(BIN)/python -m pytest -q tests/property/test_anything_goes.py
+	@$(WORLD) $(BIN)/python tests/chaos.py
+
 .PHONY: mutants
 mutants: setup-dev ## Break the code on purpose and see whether the tests notice
 	@$(BIN)/python tests/mutants.py $(ARGS)

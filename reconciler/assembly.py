@@ -71,7 +71,7 @@ def loop(
     ledger = parts.ledger(settings, logs.warn)
     driver = parts.podman(settings, found, ledger, hooks)
     built = _Built(settings, SystemClock(), driver, ledger, metrics, logs)
-    controller, usage = built.controller(stack, found.ensure, on_status, log=log)
+    controller, usage = built.controller(stack, found.keeper(), on_status, log=log)
     return Loop(controller, usage, found.sentence, address)
 
 

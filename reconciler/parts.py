@@ -14,8 +14,9 @@ from reconciler.drivers.podman import endpoint
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver
 from reconciler.drivers.podman.driver import Settings as DriverSettings
 from reconciler.drivers.podman.images import Registry
+from reconciler.drivers.podman.keeping import Keeper
 from reconciler.drivers.podman.service import PodmanService
-from reconciler.errors import DriverError, RegistryError
+from reconciler.errors import RegistryError
 from reconciler.model.container import Resources
 from reconciler.reconcile import PassSettings
 from reconciler.registry.client import RegistryClient
@@ -39,11 +40,9 @@ class Engine:
     sentence: str
     service: PodmanService | None = None
 
-    def ensure(self) -> None:
-        """Have our own service answering; what cannot be helped shows in the pass."""
-        if self.service is not None:
-            with suppress(DriverError):
-                self.service.ensure()
+    def keeper(self) -> Callable[[], None]:
+        """Return what has our own service answering, ahead of each pass."""
+        return Keeper(self.service.ensure) if self.service is not None else lambda: None
 
 
 def engine(settings: Settings, variables: Mapping[str, str], *, brief: bool) -> Engine:

@@ -33,7 +33,7 @@ def freeze_service(victim, chance):
     for pid in services(victim.it):
         os.kill(pid, signal.SIGSTOP)
         victim.frozen.append(pid)
-    seconds = chance.choice([1, 4])
+    seconds = chance.choice([1, 4, 4, 16])  # after the last it has been replaced
     time.sleep(seconds)
     victim.it.run("status", timeout=60)  # it answers all the same
     for pid in victim.frozen:

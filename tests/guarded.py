@@ -167,9 +167,10 @@ class GuardedBox(Simulation):
     def spare(self, box):
         """Whether an app loses nothing with this container."""
         paths = [other.path for other in self.ours()]
-        data = self.folder.apps.get(box.spec.app) or self.catalogue.apps.get(box.spec.app) or {}
-        unknown = box.spec.name not in containers_of(data) and box.spec.app in self.folder.apps
-        return box.state in GONE_FOR_GOOD or paths.count(box.path) > 1 or unknown
+        known = {**self.catalogue.apps, **self.folder.broken, **self.folder.apps}
+        data = known.get(box.spec.app)
+        unasked = bool(data) and box.spec.name not in containers_of(data)
+        return box.state in GONE_FOR_GOOD or paths.count(box.path) > 1 or unasked
 
     def confirmed(self, app):
         at = self.facts.evidence.removal_confirmed.get(app, BEGINNING)

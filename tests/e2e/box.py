@@ -177,15 +177,15 @@ class Box:
             os.kill(service, signal.SIGTERM)
 
 
-def services(it):
-    """The processes that serve Podman's API for this instance."""
+def services(it, socket=""):
+    """The processes that serve Podman's API for this instance, at any socket or at one."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = file.read_bytes().decode(errors="replace")
         except OSError:
             continue
-        if f"archipelago-{it.instance}" in words and "system\0service" in words:
+        if f"archipelago-{it.instance}/{socket}" in words and "system\0service" in words:
             found.append(int(file.parent.name))
     return found
 

@@ -147,6 +147,21 @@ def test_a_service_killed_in_the_middle_of_updates_is_replaced_and_they_are_ende
     assert it.process.pid == loop
 
 
+def test_a_service_killed_at_rest_is_replaced_though_nothing_else_happens(box):
+    """Else nobody would hear what is done by hand until the next interval, an hour from now."""
+    it = box()
+    it.write("web", command="exec sleep 9999")
+    it.start().wait_ready("web")
+    before = it.container("web")["Id"]
+    for _ in range(2):
+        served = services(it)
+        kill_service(it)
+        it.wait(lambda _, old=served: len(services(it)) == 1 and services(it) != old, "another")
+    it.podman("network", "disconnect", "-f", f"{it.instance}-web", before)
+    it.wait(lambda _: it.container("web")["Networks"] == [f"{it.instance}-web"], "the repair")
+    assert it.container("web")["Id"] == before
+
+
 def test_loop_and_service_killed_at_once_the_next_loop_starts_both(box):
     it, chance = box(), random.Random(3)
     anchor = begin(it)

@@ -12,7 +12,13 @@ import pytest
 from guarded import GuardedBox
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from simulation import IMAGE
 
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
@@ -261,11 +267,15 @@ def _needs(data):
 
 # To explain is to trace every line, which takes longer than all the rest.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
-AnythingGoes.TestCase.settings = settings(
+SETTINGS = settings(
     max_examples=EXAMPLES or 300,
     derandomize=not EXAMPLES,
     stateful_step_count=40,
     phases=PHASES if os.environ.get("CHAOS_SHRINK") == "no" else [*PHASES, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow],
 )
-TestAnythingGoes = pytest.mark.timeout(300 + EXAMPLES)(AnythingGoes.TestCase)
+
+
+@pytest.mark.timeout(300 + EXAMPLES)
+def test_whatever_happens_what_must_never_be_is_not():
+    run_state_machine_as_test(AnythingGoes, settings=SETTINGS)

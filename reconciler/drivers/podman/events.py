@@ -2,8 +2,8 @@
 Podman's event stream: something happened to a container of ours, look.
 
 What happened is not passed on: who wakes looks at everything. Own thread, own connection; when
-that breaks it is made again with back-off and jitter, and wakes, since nobody knows what was
-missed meanwhile.
+that breaks it wakes, and is made again with back-off and jitter, and wakes again, since nobody
+knows what was missed meanwhile.
 """
 
 import json
@@ -79,6 +79,8 @@ class Events:
                     self._wake()
         finally:
             stream.close()
+            if not self._closed.is_set():
+                self._wake()  # who looks finds that nobody answers, and may have that mended
 
 
 def _is_idle(line: bytes) -> bool:
