@@ -16,7 +16,7 @@ COVERAGE := --cov=reconciler.core --cov=reconciler.model --cov-branch --cov-repo
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
 setup: ## Install what is missing: Podman, the environment in .venv, busybox for the demo apps
@@ -33,6 +33,10 @@ run: setup ## Make this machine match desired-state/, and keep it so (Ctrl-C lea
 .PHONY: test
 test: check ## Checks first, then every test, on a real Podman in a world of its own
 	@$(WORLD) $(BIN)/python -m pytest -m '' $(or $(ARGS),$(COVERAGE))
+
+.PHONY: test-podman5
+test-podman5: setup-dev ## Every test as on Debian 13: Podman 5.4, Python 3.13 (made once, as root)
+	@tests/debian13.sh $(WORLD) $(BIN)/python -m pytest -m '' $(ARGS)
 
 .PHONY: check
 check: setup-dev ## Format, lint, layers and types, without changing a file

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.drivers.podman.differences import cannot_create
+from reconciler.drivers.podman.differences import cannot_create, cannot_pull
 from reconciler.drivers.podman.refusal import refusal
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
 
@@ -21,3 +21,14 @@ def test_a_refused_create_means_the_same(status, cause, kind):
     found = cannot_create(told)
     assert type(found) is kind
     assert str(found) == str(told) == f"cannot create web: {cause}"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(404, DriverRejected), (500, DriverRejected), (503, DriverUnavailable)],
+)
+def test_a_pull_that_is_refused_at_once_is_refused(status, kind):
+    told = refusal("pull a:1", status, '{"message": "manifest unknown"}')
+    found = cannot_pull(told)
+    assert type(found) is kind
+    assert str(found) == "cannot pull a:1: manifest unknown"

@@ -23,6 +23,7 @@ def box(tmp_path, monkeypatch):
     from contextlib import contextmanager
 
     made = Box(tmp_path)
+    monkeypatch.delenv("ARCHIPELAGO_DATA_DIR", raising=False)  # a world has one
     (tmp_path / "none.toml").write_text(f'data_dir = "{tmp_path}/data"\n')
 
     @contextmanager

@@ -2,7 +2,7 @@
 Images that come from a registry, with what is told meanwhile.
 
 Podman's own API says nothing of bytes; the one that it has for Docker's clients does, once a
-second for each layer (measured with 4.3.1). The status is 200 whatever happens; only lines tell.
+second for each layer (measured with 4.3.1). Of a failure a line tells, or the status at once.
 """
 
 import re
@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
+from reconciler.drivers.podman import differences
 from reconciler.drivers.podman.client import Client, Json, each_translated, json_object
 from reconciler.drivers.podman.refusal import tidy
 from reconciler.drivers.podman.stream import Ask
-from reconciler.errors import DriverRejected
+from reconciler.errors import DriverError, DriverRejected
 
 Progress = Callable[[str], None]
 TELL_SECONDS = 0.5  # so seldom that the status is not written for each of them
@@ -75,7 +76,11 @@ def pull(client: Client, reference: str, shown: str, deadline: float, progress: 
         patience=deadline,
         prefix=_COMPATIBLE,
     )
-    stream = client.stream("pull_image", what, ask)
+    try:
+        stream = client.stream("pull_image", what, ask)
+    except DriverError as error:
+        readable = type(error)(readable_pull_error(str(error)))
+        raise differences.cannot_pull(readable) from error
     told = PullProgress(shown)
     try:
         for text in each_translated(what, stream.lines()):
