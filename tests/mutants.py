@@ -160,9 +160,9 @@ MUTANTS = (
     Mutant(
         "a network that is left alone is forgotten",
         "model/observed.py",
-        "{c.app for c in self.containers} | {n.app for n in self.networks},",
-        "{c.app for c in self.containers},",
-        ("unit/test_planner.py",),
+        "| {n.app for n in self.networks}",
+        "| set()",
+        ("unit/test_isolation.py",),
     ),
     Mutant(
         "a file that is being written is taken for absent",

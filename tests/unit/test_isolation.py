@@ -246,6 +246,11 @@ def test_and_otherwise_it_is_left_alone(have):
     assert told(made) == [("web", "hold", "ManifestInvalid")]
 
 
+def test_an_app_that_left_only_a_network_is_removed():
+    made = plan(situation(desired(DB), observed(having(DB), networks=("db", "web"), rules=())))
+    assert steps_of(made, "web") == ["RemoveNetwork archipelago-web"]
+
+
 def test_an_app_that_left_only_rules_is_removed():
     made = plan(situation(desired(DB), observed(having(DB), rules=(ALONE["db"], CONNECTED))))
     assert steps_of(made, "web") == ["ForgetIsolation web"]
