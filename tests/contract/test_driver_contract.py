@@ -807,12 +807,33 @@ def test_a_wake_up_may_close_its_own_subscription_and_others(machine):
     subscriptions.append(machine.driver.subscribe(lambda: len(subscriptions) > 1 and wake()))
     machine.running(machine.spec())
     assert until(lambda: count, 5)
+    # Both may have been woken at once, and then each waits for the other for a while.
+    until(lambda: len(count) > 1, 0.1 if machine.kind == "memory" else 3.0)
     before = len(count)
     machine.driver.remove(machine.spec().container_name)
     assert not until(lambda: len(count) > before, 0.4)
     assert not heard.moments
     if machine.kind == "memory":
         assert before == 1
+
+
+def test_two_wake_ups_that_close_each_other_s_subscription_both_end(machine):
+    inside, ended, subscriptions = threading.Barrier(2, timeout=10), [], []
+
+    def closing(other):
+        if len(subscriptions) == 2 and not ended and not inside.broken:
+            inside.wait()  # each holds what the other wants
+            subscriptions[other].close()
+            ended.append(other)
+
+    subscriptions.append(machine.driver.subscribe(lambda: closing(1)))
+    subscriptions.append(machine.driver.subscribe(lambda: closing(0)))
+    if machine.kind == "memory":  # whose changes wake one after the other
+        for subscription in subscriptions:
+            threading.Thread(target=subscription.wake, daemon=True).start()
+    else:
+        machine.running(machine.spec())
+    assert until(lambda: sorted(ended) == [0, 1])
 
 
 # --- all at once, and nobody there -----------------------------------------------------------

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from reconciler.ports import Wake
 
+_CLOSE_SECONDS = 1.0
+
 
 class Call(NamedTuple):
     """One mutating call that a driver was asked for."""
@@ -40,5 +42,7 @@ class Waking:
     def close(self) -> None:
         """Stop; no wake-up comes after this returns."""
         self._forget(self)
-        with self._lock:
-            self._open = False
+        self._open = False
+        # One under way is waited for; but it may itself wait for the one that is closing this.
+        if self._lock.acquire(timeout=_CLOSE_SECONDS):
+            self._lock.release()

@@ -41,6 +41,8 @@ from reconciler.model.observed import ContainerState, Observed, ObservedContaine
 from reconciler.model.volume import ObservedVolume
 from reconciler.ports import Secrets, Subscription, Wake
 
+_CLOSE_SECONDS = 1.0
+
 
 def _ignore_call(kind: str, seconds: float, ok: bool) -> None:
     """Measure nothing."""
@@ -289,8 +291,10 @@ class _Subscribed:
     def close(self) -> None:
         """Stop; no wake-up comes after this returns."""
         self._forget(self)
-        with self._lock:
-            self._open = False
+        self._open = False
+        # One under way is waited for; but it may itself wait for the one that is closing this.
+        if self._lock.acquire(timeout=_CLOSE_SECONDS):
+            self._lock.release()
         self._events.close()
         self.processes.close()
         if self.network is not None:
