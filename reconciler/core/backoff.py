@@ -12,6 +12,7 @@ FIRST_SECONDS = 1.0
 CEILING_SECONDS = 300.0
 JITTER = 0.2
 REPAIRS_AT_ONCE = 3  # of what was changed by hand, before somebody seems to insist
+REPAIR_SECONDS = 5.0  # meanwhile it may run without its rules: that must not last
 LOOPS_AFTER = 5  # starts or failures in a row that a person should hear of
 
 
@@ -90,7 +91,7 @@ def due_at(
     seconds = max(
         delay(app, attempts.failures),
         delay(app, attempts.starts - 1) if starting else 0.0,
-        delay(app, attempts.repairs - REPAIRS_AT_ONCE) if repairing else 0.0,
+        min(delay(app, attempts.repairs - REPAIRS_AT_ONCE), REPAIR_SECONDS) if repairing else 0.0,
     )
     return attempts.since + timedelta(seconds=seconds) if seconds else None
 

@@ -74,7 +74,7 @@ def with_isolation(change: Change, comparison: Comparison, around: Surroundings)
         return change
     if around.situation.observed.unenforceable:
         return _without_rules(change, comparison.spec, around.situation.observed.unenforceable)
-    if change.acts or change.action is Action.KEEP:
+    if _starts(change) or change.action is Action.KEEP:
         shut = _sealed_between(wanted, around)
         if shut:
             return _rebuilt(change, comparison, shut)
@@ -169,13 +169,11 @@ def _serves(container: ContainerSpec, port: int) -> bool:
     return checked or any(p.container == port for p in container.ports)
 
 
-def _known(spec: AppSpec, around: Surroundings, seen: ObservedContainer | None) -> Names:
+def _known(spec: AppSpec, around: Surroundings, seen: ObservedContainer) -> Names:
     """What is down for a moment keeps the name that it had: it comes back where it was."""
     reached = {c.app for c in spec.connections} | {c.asked for c in spec.connections}
     kept = [
-        (name, address)
-        for name, address in (seen.names or () if seen else ())
-        if name.rpartition(".")[2] in reached
+        (name, address) for name, address in seen.names or () if name.rpartition(".")[2] in reached
     ]
     return tuple(sorted({**dict(kept), **dict(names_of(spec, around))}.items()))
 

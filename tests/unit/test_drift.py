@@ -118,6 +118,9 @@ def test_who_insists_is_answered_less_and_less_often():
         assert attempts.repairs == times
         due = backoff.due_at("web", attempts, starting=False, repairing=True)
         assert (due is None or due <= NOW) is (times <= backoff.REPAIRS_AT_ONCE)
+    often = replace(attempts, repairs=99)
+    due = backoff.due_at("web", often, starting=False, repairing=True)
+    assert due - NOW <= timedelta(seconds=backoff.REPAIR_SECONDS)
     again = plan(
         situation(
             desired(WEB),

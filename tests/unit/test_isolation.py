@@ -329,6 +329,13 @@ def test_two_networks_that_no_rule_can_open_are_made_anew():
     assert "cannot be opened to db" in made.of("web").message
 
 
+def test_what_is_suspended_is_stopped_and_its_network_left():
+    held = replace(WEB, suspended=True)
+    made = plan(situation(desired(DB, held), sealed("db", "web")))
+    assert told(made)[1] == ("web", "stop", "Suspended")
+    assert steps_of(made, "web") == ["StopContainer id-web-main"]
+
+
 @pytest.mark.parametrize("which", ["db", "web"])
 def test_one_of_them_is_no_hindrance(which):
     made = plan(situation(desired(DB, WEB), sealed(which)))
