@@ -9,6 +9,7 @@ import typer
 
 from reconciler.cli import desired
 from reconciler.cli.call import Call
+from reconciler.cli.on_record import record_if_possible
 from reconciler.cli.words import plain, unknown_app
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
@@ -46,6 +47,7 @@ def install(
         problem = after.broken[app]
         hint = f" ({problem.hint})" if problem.hint else ""
         raise ConfigurationError(f"{problem.message}{hint}; nothing was written")
+    record_if_possible(settings, "install", app)
     file = edit.install(settings.desired_state, app, text)
     waits = desired.waits(snapshot, SystemClock().now())
     notices = (waits, desired.commit_notice(settings.desired_state))

@@ -7,6 +7,7 @@ import typer
 
 from reconciler.cli.call import Call
 from reconciler.cli.install import interactive
+from reconciler.cli.on_record import record
 from reconciler.cli.volumes import measured
 from reconciler.cli.words import counted, plain
 from reconciler.clock import SystemClock
@@ -117,6 +118,7 @@ def _delete(settings: "Settings", driver: "Driver", remains: "Remains") -> None:
     from reconciler.report.event import Level
 
     app = remains.app
+    record(settings, "purge", app, "; ".join(_lines(remains, {})))
     gone: list[str] = []
     try:
         for volume in remains.volumes:

@@ -72,6 +72,7 @@ class Reason(StrEnum):
     MASS_REMOVAL = "MassRemoval"
     NOT_SUPPORTED = "NotSupported"
     NOT_ENOUGH_STORAGE = "NotEnoughStorage"
+    NOT_ON_RECORD = "NotOnRecord"
     SECRET_LOST = "SecretLost"  # noqa: S105 - a reason, not a secret
 
 

@@ -18,7 +18,7 @@ class Evidence:
     `free_bytes` is the room left where volumes live; None: could not be measured. `secrets` are
     those that are kept, by app and name; `pins` are what images were taken to mean. By app: `good`
     is the revision to go back to, `failed` are those that were given up, and `retried` says when
-    the operator last asked for another try.
+    the operator last asked for another try. `unrecorded` says why nothing can be put on record.
     """
 
     removal_confirmed: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
@@ -29,4 +29,5 @@ class Evidence:
     failed: Mapping[str, tuple[FailedRevision, ...]] = field(
         default_factory=dict[str, tuple[FailedRevision, ...]],
     )
+    unrecorded: str = ""
     retried: Mapping[str, datetime] = field(default_factory=dict[str, datetime])

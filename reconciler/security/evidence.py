@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,10 +17,15 @@ _LASTS = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Memories:
-    """What was written down of images, and of revisions that were good or failed."""
+    """
+    What was written down of images, and of revisions that were good or failed.
+
+    `unrecorded` says why nothing can be put on record now.
+    """
 
     ledger: Ledger
     revisions: RevisionFiles
+    unrecorded: Callable[[], str] = str
 
 
 class BoxEvidence:
@@ -51,6 +57,7 @@ class BoxEvidence:
             good=revisions.good(),
             failed=revisions.failed(),
             retried=revisions.retried(),
+            unrecorded=self._memories.unrecorded(),
         )
 
     def _free(self) -> int | None:
