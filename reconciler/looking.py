@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from reconciler import parts
+from reconciler import git_parts, parts
 from reconciler.clock import SystemClock
 from reconciler.config import Settings
 from reconciler.model.change import Change, Outcome
@@ -109,5 +109,6 @@ def reader(settings: Settings, driver: Driver) -> Reconciler:
         revisions=kept,  # a look tells it nothing
         recorder=NoRecorder(),
         clock=clock,
+        source=lambda: git_parts.at_rest(settings),
     )
     return Reconciler(made, parts.pass_settings(settings), status)

@@ -28,6 +28,7 @@ from reconciler.core.resolve import Platform, resolve
 from reconciler.core.situation import WINDOW, Situation
 from reconciler.errors import DriverError, DriverUnavailable
 from reconciler.model.change import Change, Outcome, Plan
+from reconciler.model.commit import SourceStatus
 from reconciler.model.desired import Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
@@ -68,6 +69,7 @@ class Parts:
     clock: Clock
     notices: Callable[[], tuple[str, ...]] = tuple
     restore_pins: Callable[[Mapping[PinKey, Pin]], None] = lambda _: None
+    source: Callable[[], SourceStatus | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,7 @@ class Reconciler:
             problems=situation.desired.problems,
             notices=(*self._parts.notices(), *isolation.notices(situation)),
             lanes_busy=len(reported.running),
+            source=parts.source(),
         )
 
     def _blind(self, began: float, desired: Desired, error: DriverError) -> PassResult:
@@ -276,6 +279,7 @@ class Reconciler:
             last_pass=self._pass_status(began, str(error)),
             problems=desired.problems,
             notices=self._parts.notices(),
+            source=self._parts.source(),
         )
         memory.status = status
         self._parts.recorder.passed(status)
