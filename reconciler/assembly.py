@@ -28,6 +28,7 @@ from reconciler.report.logs import LogSink, configure
 from reconciler.report.metrics import Metrics
 from reconciler.report.recorder import FanOut, Listeners
 from reconciler.report.status_file import StatusFile, load_status
+from reconciler.security.attempts import AttemptFile
 from reconciler.security.secrets import SecretFiles
 from reconciler.sources.watch import DirectoryWatch
 from reconciler.usage import UsageMeter
@@ -135,6 +136,7 @@ class _Built:
         usage = UsageMeter(self.driver, clock, controller.wake, self.logs.bug)
         last_words = LogEnds(self.driver, secrets, controller.wake, self.logs.bug)
         kept = parts.revisions(settings, self.logs.warn)
+        attempts = AttemptFile(places.attempts_path(settings.state_dir), self.logs.warn)
         recorder = FanOut(self._listeners(on_status, audit, log=log), self.logs.bug, status)
 
         def notices() -> tuple[str, ...]:
@@ -161,6 +163,8 @@ class _Built:
             notices=notices,
             restore_pins=self.ledger.restore,
             source=source,
+            known_attempts=attempts.known,
+            keep_attempts=attempts.keep,
         )
         reconciler = Reconciler(made, parts.pass_settings(settings), status)
         subscription = self.driver.subscribe(controller.wake)

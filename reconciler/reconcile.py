@@ -70,6 +70,8 @@ class Parts:
     notices: Callable[[], tuple[str, ...]] = tuple
     restore_pins: Callable[[Mapping[PinKey, Pin]], None] = lambda _: None
     source: Callable[[], SourceStatus | None] = lambda: None
+    known_attempts: Callable[[datetime], Mapping[str, Attempts]] = lambda _: {}
+    keep_attempts: Callable[[Mapping[str, Attempts]], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ class Reconciler:
     def __init__(self, parts: Parts, settings: PassSettings, status: Status | None = None) -> None:
         self._parts = parts
         self._settings = settings
-        self._memory = _Memory(status=status)
+        known = dict(parts.known_attempts(parts.clock.now()))
+        self._memory = _Memory(status=status, attempts=known)
 
     def run_pass(self) -> PassResult:
         """Look at everything, decide, begin what is to be done, and tell."""
@@ -244,6 +247,7 @@ class Reconciler:
         }
         memory.last = {a.id: memory.last[a.id] for a in status.apps if a.id in memory.last}
         memory.status = status
+        self._parts.keep_attempts(memory.attempts)
         self._parts.recorder.passed(status)
         return status
 

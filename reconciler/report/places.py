@@ -38,6 +38,11 @@ def allowed_commit_path(state_dir: Path) -> Path:
     return state_dir / "confirmed" / "commit.json"
 
 
+def attempts_path(state_dir: Path) -> Path:
+    """Return the file of what was tried lately."""
+    return state_dir / "attempts.json"
+
+
 def revisions_path(state_dir: Path) -> Path:
     """Return the folder of the last good revision of each app."""
     return state_dir / "revisions"
