@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from reconciler import locking, parts
@@ -15,8 +16,10 @@ from reconciler.drivers.podman.service import private_directory, runtime_directo
 from reconciler.lanes import LanePool
 from reconciler.last_words import LogEnds
 from reconciler.model.status import Status
+from reconciler.ports import Wake
 from reconciler.probes import ProbePool
 from reconciler.reconcile import Parts, PassResult, Reconciler
+from reconciler.registry.client import RegistryClient
 from reconciler.registry.ledger import FileLedger
 from reconciler.report import places
 from reconciler.report.journal import Journal
@@ -24,6 +27,7 @@ from reconciler.report.logs import LogSink, configure
 from reconciler.report.metrics import Metrics
 from reconciler.report.recorder import FanOut, Listeners
 from reconciler.report.status_file import StatusFile, load_status
+from reconciler.signatures import Memory, SignatureWorkers
 from reconciler.sources.watch import DirectoryWatch
 from reconciler.usage import UsageMeter
 
@@ -125,6 +129,7 @@ class _Built:
         usage = UsageMeter(self.driver, clock, controller.wake, self.logs.bug)
         secrets = parts.secrets(settings)
         last_words = LogEnds(self.driver, secrets, controller.wake, self.logs.bug)
+        signatures = self._signatures(controller.wake)
         kept = parts.revisions(settings, self.logs.warn)
         recorder = FanOut(self._listeners(on_status, log=log), self.logs.bug, status)
 
@@ -142,6 +147,7 @@ class _Built:
             probes=probes,
             usage=usage,
             last_words=last_words,
+            signatures=signatures,
             revisions=kept,
             recorder=recorder,
             clock=clock,
@@ -155,12 +161,19 @@ class _Built:
             probes.close,
             usage.close,
             last_words.close,
+            signatures.close,
             *(w.close for w in watches),
             subscription.close,
         )
         for close in closers:
             stack.callback(close)
         return controller, usage
+
+    def _signatures(self, wake: Wake) -> SignatureWorkers:
+        proofs = parts.proofs(self.settings, self.logs.warn)
+        look = partial(parts.look_at_signatures, RegistryClient(environment()))
+        memory = Memory(proofs.found, proofs.keep)
+        return SignatureWorkers(look, memory, self.clock, wake, self.logs.bug)
 
     def _listeners(
         self,

@@ -15,7 +15,7 @@ What the rules say of processes is completed by `isolation`: who may reach whom.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.core import backoff, graph, looping, rollback, stopping, suspension
+from reconciler.core import backoff, graph, looping, rollback, stopping, suspension, trusting
 from reconciler.core.comparison import Comparison, asked_again, compare
 from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.drift import with_repairs
@@ -66,7 +66,7 @@ def compare_all(situation: Situation) -> dict[str, Comparison]:
     return {
         app: asked_again(
             compare(
-                spec,
+                trusting.guarded(spec, situation.evidence.trust),
                 containers.get(app, ()),
                 networks,
                 situation.probes,

@@ -72,6 +72,8 @@ class Reason(StrEnum):
     MASS_REMOVAL = "MassRemoval"
     NOT_SUPPORTED = "NotSupported"
     NOT_ENOUGH_STORAGE = "NotEnoughStorage"
+    SIGNATURE_PENDING = "SignaturePending"
+    NOT_VERIFIED = "NotVerified"
     SECRET_LOST = "SecretLost"  # noqa: S105 - a reason, not a secret
 
 

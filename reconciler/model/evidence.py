@@ -6,6 +6,8 @@ from datetime import datetime
 
 from reconciler.model.pin import Pin, PinKey
 from reconciler.model.revision import FailedRevision, Revision
+from reconciler.model.signature import Findings, Subject
+from reconciler.model.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,9 @@ class Evidence:
     `free_bytes` is the room left where volumes live; None: could not be measured. `secrets` are
     those that are kept, by app and name; `pins` are what images were taken to mean. By app: `good`
     is the revision to go back to, `failed` are those that were given up, and `retried` says when
-    the operator last asked for another try.
+    the operator last asked for another try. `trust` is the trust file, None where there is none;
+    `signatures` is what was found beside images, and `meanings` what registries say that names
+    mean now, which is not pinned yet.
     """
 
     removal_confirmed: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
@@ -30,3 +34,6 @@ class Evidence:
         default_factory=dict[str, tuple[FailedRevision, ...]],
     )
     retried: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    trust: Trust | None = None
+    signatures: Mapping[Subject, Findings] = field(default_factory=dict[Subject, Findings])
+    meanings: Mapping[PinKey, Pin] = field(default_factory=dict[PinKey, Pin])

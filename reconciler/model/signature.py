@@ -1,6 +1,5 @@
 """What is known of who made an image: what registries keep beside it, and what that proves."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -65,14 +64,11 @@ class Findings:
     """
     What was found beside an image, once each of the keys in `tried` was tried.
 
-    `refused` says why other things that were found prove nothing. With an `error` nobody could be
-    asked, and there is nothing else.
+    `refused` says why other things that were found prove nothing. `error` is why nobody could be
+    asked the last time; what was found before stays true.
     """
 
     tried: frozenset[str] = frozenset()
     signatures: tuple[Signature, ...] = ()
     refused: tuple[Denial, ...] = ()
     error: str = ""
-
-
-Found = Mapping[Subject, Findings]

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler.model.evidence import Evidence
+from reconciler.model.trust import Trust
 from reconciler.ports import Clock, Ledger
 from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
@@ -16,10 +18,11 @@ _LASTS = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Memories:
-    """What was written down of images, and of revisions that were good or failed."""
+    """What was written down of images, of revisions, and of whom the operator trusts."""
 
     ledger: Ledger
     revisions: RevisionFiles
+    trust: Callable[[], Trust | None]
 
 
 class BoxEvidence:
@@ -51,6 +54,7 @@ class BoxEvidence:
             good=revisions.good(),
             failed=revisions.failed(),
             retried=revisions.retried(),
+            trust=self._memories.trust(),
         )
 
     def _free(self) -> int | None:

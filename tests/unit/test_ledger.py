@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from reconciler.drivers.memory.ledger import MemoryLedger
-from reconciler.drivers.podman.images import Forgetful
+from reconciler.drivers.podman.elsewhere import Forgetful
 from reconciler.model.pin import Pin
 from reconciler.registry.ledger import FileLedger
 
