@@ -150,10 +150,14 @@ class Reconciler:
 
     def preview(self) -> tuple[Situation, Plan]:
         """Look and plan, and begin nothing: the plan is the one that a pass would carry out."""
+        situation, comparisons = self.compared()
+        return situation, plan(situation, comparisons)
+
+    def compared(self) -> tuple[Situation, dict[str, Comparison]]:
+        """Look, and set what should be beside what is; begin nothing."""
         desired = self._load()[0]
         seen = self._look(desired, self._gather(desired)[0])
-        situation, comparisons = self._judge(seen, (), lambda _app, _failed: None)
-        return situation, plan(situation, comparisons)
+        return self._judge(seen, (), lambda _app, _failed: None)
 
     def describe(self) -> Status:
         """Look and plan, begin nothing, and return the status."""

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from reconciler.leftovers import Leftovers
     from reconciler.model.desired import Desired
     from reconciler.model.pin import Told
+    from reconciler.model.signature import Findings, Subject
     from reconciler.model.snapshot import Snapshot
     from reconciler.model.status import Status
+    from reconciler.model.trust import Mode, Trust, TrustedKey
     from reconciler.ports import Driver
     from reconciler.reconcile import Reconciler
     from reconciler.registry.ledger import FileLedger
@@ -170,6 +172,38 @@ def ask_registries(images: "Iterable[str]") -> "Mapping[str, Told]":
     from reconciler.registry.client import RegistryClient
 
     return ask_all(RegistryClient(environment()).digest, images)
+
+
+def trust(settings: Settings) -> "Trust | None":
+    """Return what the trust file says, None where there is none."""
+    from reconciler import parts
+
+    return parts.trust_file(settings).read()
+
+
+def look_at_signatures(image: str, keys: "tuple[TrustedKey, ...]") -> "tuple[Subject, Findings]":
+    """Ask who signed an image, as this user may; RegistryError where nobody answers."""
+    from reconciler import parts
+    from reconciler.core.trusting import repository_of
+    from reconciler.model.image_reference import parse_image_reference
+    from reconciler.model.signature import Subject
+    from reconciler.model.trust import Check
+    from reconciler.registry.client import RegistryClient
+
+    digest = parse_image_reference(image).digest or ""
+    subject = Subject(repository_of(image) if digest else image, digest)
+    check = Check("", "", image, subject, keys)
+    return parts.look_at_signatures(RegistryClient(environment()), check)
+
+
+def trust_more(settings: Settings, scope: str, name: str, key: Path, mode: "Mode") -> "Trust":
+    """Write a key and a scope into the trust file; ConfigurationError says why not."""
+    from reconciler import parts
+    from reconciler.security.signing_keys import key_id
+    from reconciler.sources import trust_edit
+
+    reader = parts.trust_file(settings)
+    return trust_edit.add(reader, settings.trust, (scope, name, key), mode, key_id)
 
 
 def documents(path: Path) -> "Snapshot":

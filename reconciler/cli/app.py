@@ -37,6 +37,10 @@ VERBS = {
 }
 GROUPS = {
     "confirm": ("Give the word that a dangerous step waits for.", {"removal": "confirm"}),
+    "trust": (
+        "Whose images may be run.",
+        {"list": "trust", "test": "trust", "add": "trust"},
+    ),
     "import": (
         "Make a manifest of what another system has.",
         {"compose": "import_", "addon": "import_"},

@@ -184,7 +184,7 @@ def _denial(case: _Case, signature: Signature) -> Denial | None:
     if signature.key not in case.keys or signature.format not in case.scope.formats:
         return Denial.UNKNOWN_SIGNER
     if signature.format is SignatureFormat.BUNDLE:
-        right = _bound(case, case.keys[signature.key])
+        right = _bound(case, signature.key)
     else:
         right = _repository_named(signature.identity) == _expected(case)
     return None if right else Denial.IDENTITY_MISMATCH
@@ -192,7 +192,8 @@ def _denial(case: _Case, signature: Signature) -> Denial | None:
 
 def _bound(case: _Case, key: str) -> bool:
     """Whether nothing but this repository can have been meant by a key's bundle."""
-    alone = sum(key in s.keys for s in case.trust.scopes) == 1
+    names = {k.name for k in case.trust.keys if k.id == key}  # it may be there under several
+    alone = sum(not names.isdisjoint(s.keys) for s in case.trust.scopes) == 1
     only = alone and case.repository == case.scope.name
     return case.scope.allow_unbound_identity or only
 

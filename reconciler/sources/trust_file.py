@@ -25,7 +25,7 @@ _BEGIN: Final = "-----BEGIN "
 _Identity = tuple[tuple[int, ...] | None, ...]
 
 
-class _UnusableError(Exception):
+class Unusable(Exception):
     """Why the file cannot be used."""
 
 
@@ -67,15 +67,15 @@ class TrustFile:
             return _Read(None, tuple(files), before)
         try:
             trust = self._parsed(self._file, files)
-        except _UnusableError as error:
+        except Unusable as error:
             trust = Trust(problem=str(error))
         return _Read(trust, tuple(files), (*before, *_identity(files[1:])))
 
     def _parsed(self, file: Path, files: list[Path]) -> Trust:
         text = self._text(file)
-        document = _document(text, str(file))
+        said = document(text, str(file))
         keys: list[TrustedKey] = []
-        for name, written in document.keys.items():
+        for name, written in said.keys.items():
             pem = written
             if _BEGIN not in written:
                 beside = _beside(file, name, written)
@@ -83,17 +83,17 @@ class TrustFile:
                 pem = self._text(beside).decode(errors="replace")
             found = self._key_id(pem)
             if not found:
-                raise _UnusableError(f"{file}: the key {name} is not a public key in PEM form")
+                raise Unusable(f"{file}: the key {name} is not a public key in PEM form")
             keys.append(TrustedKey(name, found, pem))
-        scopes = tuple(_scope(scope) for scope in document.scopes)
-        return Trust(document.mode, tuple(keys), scopes)
+        scopes = tuple(_scope(scope) for scope in said.scopes)
+        return Trust(said.mode, tuple(keys), scopes)
 
     def _text(self, file: Path) -> bytes:
         try:
             real = file.resolve(strict=True)
             for folder in self._synced:
                 if real.is_relative_to(folder.resolve()):
-                    raise _UnusableError(
+                    raise Unusable(
                         f"{file} lies in {folder}, where others write; put it elsewhere"
                     )
             with real.open("rb") as stream:
@@ -101,12 +101,12 @@ class TrustFile:
                 return stream.read(LARGEST)
         except OSError as error:
             why = (error.strerror or type(error).__name__).lower()
-            raise _UnusableError(f"{file}: {why}") from error
+            raise Unusable(f"{file}: {why}") from error
 
 
 def _beside(file: Path, name: str, written: str) -> Path:
     if not written or Path(written).name != written:
-        raise _UnusableError(
+        raise Unusable(
             f"{file}: the key {name} is neither a PEM nor the name of a file beside the trust file"
         )
     return file.parent / written
@@ -115,26 +115,27 @@ def _beside(file: Path, name: str, written: str) -> Path:
 def _check_writers(file: Path, status: os.stat_result) -> None:
     """Nobody may change it, or put another into its place, but root and who reads it."""
     if status.st_uid not in {0, os.geteuid()}:
-        raise _UnusableError(f"{file} belongs to somebody else; `chown root {file}`")
+        raise Unusable(f"{file} belongs to somebody else; `chown root {file}`")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise _UnusableError(f"{file} may be written by others; `chmod go-w {file}`")
+        raise Unusable(f"{file} may be written by others; `chmod go-w {file}`")
     for folder in file.parents:
         mode = folder.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            raise _UnusableError(f"{folder} may be written by others; `chmod o-w {folder}`")
+            raise Unusable(f"{folder} may be written by others; `chmod o-w {folder}`")
 
 
-def _document(text: bytes, file: str) -> TrustDocument:
+def document(text: bytes, file: str) -> TrustDocument:
+    """Return what the text of a trust file says; Unusable says what is wrong, and where."""
     nodes, problems = parse(text, file)
     if not problems and len(nodes) != 1:
         problems = [Problem(Origin(file), "a trust file is one document with `mode:` in it")]
     if problems:
-        raise _UnusableError(_told(problems))
+        raise Unusable(_told(problems))
     try:
         return TrustDocument.model_validate(nodes[0].data)
     except ValidationError as error:
         found = [problem_at(nodes[0], file, c) for c in complaints_of(error)]
-        raise _UnusableError(_told(sorted(found))) from error
+        raise Unusable(_told(sorted(found))) from error
 
 
 def _told(problems: list[Problem]) -> str:

@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-import urllib.request
 
 import pytest
 import signer
 from e2e.box import Box, app
-from local_registry import LocalRegistry
+from local_registry import Kept, LocalRegistry
 
 pytestmark = [
     pytest.mark.podman,
@@ -24,61 +23,6 @@ def registry(tmp_path, podman_cli, busybox_image):
     made.base = busybox_image
     yield made
     made.close()
-
-
-class Kept:
-    """Puts what a `signer.Shelf` holds into a real registry."""
-
-    def __init__(self, registry, name="test/web"):
-        self.registry, self.name = registry, name
-        self.repository = f"{registry.host}/{name}"
-
-    def _put(self, path, content, kind):
-        request = urllib.request.Request(
-            f"http://{self.registry.host}/v2/{self.name}/{path}",
-            content,
-            {"Content-Type": kind},
-            method="PUT",
-        )
-        urllib.request.urlopen(request, timeout=20).close()
-
-    def _blob(self, digest, content):
-        start = urllib.request.Request(
-            f"http://{self.registry.host}/v2/{self.name}/blobs/uploads/", b"", method="POST"
-        )
-        with urllib.request.urlopen(start, timeout=20) as answer:
-            place = answer.headers["Location"]
-        goal = f"{place}{'&' if '?' in place else '?'}digest={digest}"
-        request = urllib.request.Request(
-            goal, content, {"Content-Type": "application/octet-stream"}, method="PUT"
-        )
-        urllib.request.urlopen(request, timeout=20).close()
-
-    def keep(self, shelf):
-        for digest, content in shelf.blobs.items():
-            self._blob(digest, content)
-        for name, (kind, content) in shelf.manifests.items():
-            self._put(f"manifests/{name}", content, kind)
-
-    def sign(self, digest, key=KEY, repository=None):
-        shelf = signer.Shelf()
-        content = signer.simple(repository or self.repository, digest)
-        shelf.sign_classic(digest, (content, signer.sign(key, content)))
-        self.keep(shelf)
-
-    def sign_bundle(self, digest, key=KEY, predicate=signer.SIGN):
-        shelf = signer.Shelf()
-        shelf.refer(digest, signer.bundle(key, signer.statement(digest, predicate)))
-        self.keep(shelf)
-
-    def point(self, digest, tag="1"):
-        """Let a tag mean a digest that is there."""
-        url = f"http://{self.registry.host}/v2/{self.name}/manifests/{digest}"
-        accept = f"{signer.MANIFEST}, application/vnd.docker.distribution.manifest.v2+json"
-        with urllib.request.urlopen(
-            urllib.request.Request(url, headers={"Accept": accept}), timeout=20
-        ) as answer:
-            self._put(f"manifests/{tag}", answer.read(), answer.headers["Content-Type"])
 
 
 @pytest.fixture
@@ -125,7 +69,7 @@ def held(box, reason="NotVerified", name="web"):
 @pytest.mark.parametrize("way", ["classic", "bundle"])
 def test_a_signed_image_runs_by_its_id(box, registry, kept, way):
     found = registry.publish(registry.base, "one")
-    (kept.sign if way == "classic" else kept.sign_bundle)(found)
+    (kept.sign if way == "classic" else kept.sign_bundle)(found, KEY)
     image = f"{kept.repository}:1"
     box.write("web", image=image)
     box.start()
@@ -133,7 +77,7 @@ def test_a_signed_image_runs_by_its_id(box, registry, kept, way):
     assert (version(box), digest(box)) == ("one", found)
     there = box.container("web")
     ids = json.loads((box.state / box.instance / "images/ids.json").read_text())
-    assert there["Image"].removeprefix("sha256:") == ids[f"{kept.repository}@{found}"]
+    assert there["ImageID"] == ids[f"{kept.repository}@{found}"]
     pins = json.loads((box.state / box.instance / "images/images.json").read_text())["pins"]
     assert pins["web"]["main"] == {"image": image, "digest": found}
 
@@ -141,7 +85,7 @@ def test_a_signed_image_runs_by_its_id(box, registry, kept, way):
 def test_who_signed_nothing_is_held_and_others_are_not(box, registry, kept):
     registry.publish(registry.base, "one")
     good = registry.publish(registry.base, "two", name="test/good")
-    Kept(registry, "test/good").sign(good)
+    Kept(registry, "test/good").sign(good, KEY)
     box.write("web", image=f"{kept.repository}:1")
     box.write("good", image=f"{registry.host}/test/good:1")
     box.start()
@@ -157,10 +101,13 @@ def test_who_signed_nothing_is_held_and_others_are_not(box, registry, kept):
     [
         (lambda kept, one, two: kept.sign(one, STRANGER), "none of the keys"),
         (
-            lambda kept, one, two: kept.sign_bundle(one, predicate=signer.SBOM),
+            lambda kept, one, two: kept.sign_bundle(one, KEY, predicate=signer.SBOM),
             "no signature of an",
         ),
-        (lambda kept, one, two: kept.sign(one, repository="other.example/x"), "this repository"),
+        (
+            lambda kept, one, two: kept.sign(one, KEY, repository="other.example/x"),
+            "this repository",
+        ),
     ],
     ids=["a stranger", "an attestation", "another repository"],
 )
@@ -175,7 +122,7 @@ def test_what_proves_nothing_is_held(box, registry, kept, spoil, says):
 def test_a_tag_that_moves_moves_nothing(box, registry, kept):
     """Between any two steps the tag is another image: what was verified is what runs."""
     one = registry.publish(registry.base, "one")
-    kept.sign(one)
+    kept.sign(one, KEY)
     evil = registry.publish(registry.base, "evil")  # has the tag from now on
     box.write("web", image=f"{kept.repository}:1")
     box.start()
@@ -198,7 +145,7 @@ def test_a_tag_that_moves_moves_nothing(box, registry, kept):
 
 def test_a_pin_is_verified_and_pulled_while_the_tag_is_another_image(box, registry, kept):
     one = registry.publish(registry.base, "one")
-    kept.sign(one)
+    kept.sign(one, KEY)
     registry.publish(registry.base, "evil")
     box.write("web", image=f"{kept.repository}:1@{one}")
     box.start()
@@ -208,7 +155,7 @@ def test_a_pin_is_verified_and_pulled_while_the_tag_is_another_image(box, regist
 
 def test_another_image_under_a_verified_name_is_not_run(box, registry, kept):
     one = registry.publish(registry.base, "one")
-    kept.sign(one)
+    kept.sign(one, KEY)
     ids = box.state / box.instance / "images/ids.json"
     ids.parent.mkdir(parents=True)
     ids.write_text(json.dumps({f"{kept.repository}@{one}": "0" * 64}))
@@ -228,7 +175,7 @@ def test_where_it_only_warns_all_runs_and_is_said(box, registry, kept):
 
 def test_a_box_that_boots_asks_nobody(box, registry, kept):
     one = registry.publish(registry.base, "one")
-    kept.sign(one)
+    kept.sign(one, KEY)
     box.write("web", image=f"{kept.repository}:1")
     box.start()
     box.wait_ready("web")
@@ -242,7 +189,7 @@ def test_a_box_that_boots_asks_nobody(box, registry, kept):
 
 def test_a_trust_file_that_breaks_stops_nothing_that_runs(box, registry, kept):
     one = registry.publish(registry.base, "one")
-    kept.sign(one)
+    kept.sign(one, KEY)
     box.write("web", image=f"{kept.repository}:1")
     box.start()
     box.wait_ready("web")

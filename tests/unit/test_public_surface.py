@@ -4,6 +4,7 @@ from inspect import signature
 
 from typer.main import get_command
 
+from reconciler.cli import trust
 from reconciler.cli.app import build
 from reconciler.cli.call import verb
 from reconciler.cli.confirm import removal
@@ -32,6 +33,11 @@ OWN = {
     "volumes": set(),
     "purge": {"app", "yes"},
     "retry": {"app", "every"},
+}
+TRUST = {
+    "list": set(),
+    "test": {"image", "signature"},
+    "add": {"scope", "key", "name", "mode"},
 }
 METRICS = {
     "archipelago_app_disk_bytes": ("gauge", ("app",)),
@@ -65,7 +71,9 @@ def test_the_verbs_and_their_options():
     for function in (compose, addon):
         own = {"path", "app_id", "out", "force"}
         assert set(signature(verb(function)).parameters) == own | COMMON
-    assert [g.name for g in app.registered_groups] == ["confirm", "import"]
+    for name, own in TRUST.items():
+        assert set(signature(verb(getattr(trust, name))).parameters) == own | COMMON
+    assert [g.name for g in app.registered_groups] == ["confirm", "trust", "import"]
 
 
 def test_a_verb_that_is_made_alone_is_the_same_one():

@@ -29,7 +29,10 @@ IMAGE = f"{REPOSITORY}:1"
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
 SUBJECT = Subject(REPOSITORY, DIGEST)
-KEYS = tuple(TrustedKey(name, f"{name}-id", f"{name} pem") for name in ("alice", "bob", "carol"))
+KEYS = (
+    TrustedKey("alias", "alice-id", "alice pem"),
+    *(TrustedKey(name, f"{name}-id", f"{name} pem") for name in ("alice", "bob", "carol")),
+)
 ALL = frozenset(k.id for k in KEYS)
 TEAM = Scope("registry.example/team", any_of=("alice", "bob"))
 
@@ -189,6 +192,13 @@ def test_an_image_is_trusted_when(why, found, scopes, signers):
             "a bundle, and a key that is in two scopes",
             findings(bundle()),
             (ONE, Scope("registry.example/db", any_of=("alice",))),
+            Denial.IDENTITY_MISMATCH,
+            "",
+        ),
+        (
+            "a bundle, and a key that is in two scopes by two names",
+            findings(bundle()),
+            (ONE, Scope("registry.example/db", any_of=("alias",))),
             Denial.IDENTITY_MISMATCH,
             "",
         ),
