@@ -12,7 +12,11 @@ from functools import lru_cache
 from reconciler.model.container import ContainerSpec
 from reconciler.model.desired import AppSpec, Desired
 from reconciler.model.evidence import Evidence
-from reconciler.model.image_reference import ImageReferenceError, parse_image_reference
+from reconciler.model.image_reference import (
+    ImageReference,
+    ImageReferenceError,
+    parse_image_reference,
+)
 from reconciler.model.pin import Pin, PinKey
 from reconciler.model.signature import Denial, Findings, Signature, SignatureFormat, Subject
 from reconciler.model.trust import (
@@ -68,7 +72,12 @@ def guarded(spec: AppSpec, trust: Trust | None) -> AppSpec:
 
 def is_local(container: ContainerSpec) -> bool:
     """Whether the image is made on this box, so that nobody elsewhere could sign it."""
-    return container.build is not None or parse_image_reference(container.image).is_local
+    return container.build is not None or _parsed(container.image).is_local
+
+
+@lru_cache(maxsize=4096)
+def _parsed(image: str) -> ImageReference:
+    return parse_image_reference(image)
 
 
 @lru_cache(maxsize=4096)
@@ -85,7 +94,7 @@ def is_certain(container: ContainerSpec) -> bool:
 
 def subject_of(container: ContainerSpec) -> Subject:
     """Return what would have to be signed; without a digest where nobody knows yet what it is."""
-    digest = container.pin or parse_image_reference(container.image).digest or ""
+    digest = container.pin or _parsed(container.image).digest or ""
     return Subject(repository_of(container.image) if digest else container.image, digest)
 
 

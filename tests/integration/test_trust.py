@@ -204,3 +204,43 @@ def test_a_trust_file_that_breaks_stops_nothing_that_runs(box, registry, kept):
     box.write("more", image=f"{kept.repository}:1")
     assert "none of the keys" in held(box, name="more")
     assert box.container("web")["Id"] == before
+
+
+@pytest.mark.parametrize("part", ["manifest", "config", "layer"])
+def test_a_registry_that_gives_other_bytes_for_what_was_verified_gets_nothing_run(
+    box, registry, kept, part
+):
+    """What is pulled by a digest is checked by Podman down to the last byte."""
+    one = registry.publish(registry.base, "one")
+    kept.sign(one, KEY)
+    blobs = registry.root / "data/docker/registry/v2/blobs/sha256"
+
+    def blob(name):
+        return blobs / name[7:9] / name[7:] / "data"
+
+    told = json.loads(blob(one).read_bytes())
+    goal = {"config": told["config"], "layer": told["layers"][-1]}.get(part, {"digest": one})
+    content = bytearray(blob(goal["digest"]).read_bytes())
+    content[-3] ^= 1
+    blob(goal["digest"]).write_bytes(content)
+    box.write("web", image=f"{kept.repository}:1@{one}")
+    box.start()
+    box.wait(lambda s: app(s, "web")["reason"] in {"BackOff", "Failed"}, "a refusal")
+    assert "cannot pull" in app(box.status(), "web")["message"]
+    assert not app(box.status(), "web")["containers"]
+
+
+def test_the_verb_explains_what_the_loop_decides(box, registry, kept):
+    one = registry.publish(registry.base, "one")
+    image = f"{kept.repository}:1"
+    refused = box.run("trust", "test", image, check=False)
+    assert refused.returncode == 1
+    assert "it has no signature" in refused.stdout
+    kept.sign(one, KEY)
+    told = box.json("trust", "test", image)
+    assert (told["standing"], told["digest"], told["signers"]) == ("trusted", one, ["alice"])
+    box.write("web", image=image)
+    box.start()
+    box.wait_ready("web")
+    (listed,) = box.json("trust", "list")["images"]
+    assert (listed["standing"], listed["digest"]) == ("trusted", one)
