@@ -14,7 +14,7 @@ import ssl
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
@@ -52,6 +52,7 @@ class _Question:
     registry: str
     insecure: bool
     ends: float
+    contexts: dict[str, ssl.SSLContext] = field(default_factory=dict[str, ssl.SSLContext])
 
     @property
     def host(self) -> str:
@@ -226,9 +227,14 @@ class RegistryClient:
         largest: int = MANIFEST_BYTES,
     ) -> Answer:
         def context() -> ssl.SSLContext:
-            own = address.netloc == question.host
-            made = trust.context(self._places, question.registry if own else address.netloc)
-            return trust.without_proof(made) if own and question.insecure else made
+            """Read the machine's authorities once for a question: that takes a while."""
+            if address.netloc not in question.contexts:
+                own = address.netloc == question.host
+                name = question.registry if own else address.netloc
+                proven = not (own and question.insecure)
+                made = trust.context(self._places, name, proven=proven)
+                question.contexts[address.netloc] = made
+            return question.contexts[address.netloc]
 
         return converse(
             method,

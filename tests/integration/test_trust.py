@@ -244,3 +244,16 @@ def test_the_verb_explains_what_the_loop_decides(box, registry, kept):
     box.wait_ready("web")
     (listed,) = box.json("trust", "list")["images"]
     assert (listed["standing"], listed["digest"]) == ("trusted", one)
+
+
+def test_one_apply_waits_for_what_is_looked_for_and_not_for_a_person(box, registry, kept):
+    good = registry.publish(registry.base, "two", name="test/good")
+    Kept(registry, "test/good").sign(good, KEY)
+    box.write("good", image=f"{registry.host}/test/good:1")
+    assert box.run("apply").returncode == 0
+    assert digest(box, "good") == good
+    registry.publish(registry.base, "one")
+    box.write("web", image=f"{kept.repository}:1")
+    done = box.run("apply", check=False)
+    assert done.returncode == 1
+    assert "it has no signature" in done.stdout + done.stderr
