@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from reconciler import locking
 from reconciler.clock import SystemClock
 from reconciler.config import Settings, environment
+from reconciler.errors import RegistryError
 from reconciler.report import places
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.drivers.podman.doctor import Finding
     from reconciler.leftovers import Leftovers
     from reconciler.model.desired import Desired
-    from reconciler.model.pin import Told
+    from reconciler.model.pin import Pin, PinKey, Told
     from reconciler.model.signature import Findings, Subject
     from reconciler.model.snapshot import Snapshot
     from reconciler.model.status import Status
@@ -194,6 +195,27 @@ def look_at_signatures(image: str, keys: "tuple[TrustedKey, ...]") -> "tuple[Sub
     subject = Subject(repository_of(image) if digest else image, digest)
     check = Check("", "", image, subject, keys)
     return parts.look_at_signatures(RegistryClient(environment()), check)
+
+
+def unproven(trust: "Trust", pins: "Mapping[PinKey, Pin]") -> "Mapping[PinKey, str]":
+    """Return which images nobody trusted has signed, or who could not be asked, and why."""
+    from reconciler.core.trusting import judge
+    from reconciler.model.evidence import Evidence
+    from reconciler.model.image_reference import parse_image_reference
+
+    found: dict[PinKey, str] = {}
+    for key, pin in pins.items():
+        image = parse_image_reference(pin.image).at(pin.digest)
+        try:
+            subject, findings = look_at_signatures(image, trust.keys)
+        except RegistryError as error:
+            found[key] = str(error)
+            continue
+        evidence = Evidence(trust=trust, signatures={subject: findings})
+        verdict = judge(pin.image, "", subject, evidence)
+        if not verdict.permits:
+            found[key] = verdict.message
+    return found
 
 
 def trust_more(settings: Settings, scope: str, name: str, key: Path, mode: "Mode") -> "Trust":

@@ -138,9 +138,15 @@ def test_a_tag_that_moves_moves_nothing(box, registry, kept):
     box.wait(lambda s: app(s, "web")["containers"][0]["id"] != gone, "another container")
     box.wait_ready("web")
     assert (version(box), digest(box)) == ("one", one)
-    box.run("update", "web", check=False)
-    assert "it has no signature" in held(box)
-    assert version(box) == "one"
+    refused = box.run("update", "web", check=False)
+    assert refused.returncode == 1
+    assert "it has no signature" in refused.stderr
+    assert (app(box.status(), "web")["action"], version(box)) == ("keep", "one")
+    kept.sign(evil, KEY)
+    box.run("update", "web")
+    box.wait(lambda s: digest(box) == evil, "an update")
+    box.wait_ready("web")
+    assert version(box) == "evil"
 
 
 def test_a_pin_is_verified_and_pulled_while_the_tag_is_another_image(box, registry, kept):
