@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from reconciler import __version__, git_parts, locking, parts
@@ -16,8 +17,10 @@ from reconciler.lanes import LanePool
 from reconciler.last_words import LogEnds
 from reconciler.model.commit import SourceStatus
 from reconciler.model.status import Status
+from reconciler.ports import Wake
 from reconciler.probes import ProbePool
 from reconciler.reconcile import Parts, PassResult, Reconciler
+from reconciler.registry.client import RegistryClient
 from reconciler.registry.ledger import FileLedger
 from reconciler.report import places
 from reconciler.report.audit.export import CheckpointExport
@@ -30,6 +33,7 @@ from reconciler.report.recorder import FanOut, Listeners
 from reconciler.report.status_file import StatusFile, load_status
 from reconciler.security.attempts import AttemptFile
 from reconciler.security.secrets import SecretFiles
+from reconciler.signatures import Memory, SignatureWorkers
 from reconciler.sources.watch import DirectoryWatch
 from reconciler.usage import UsageMeter
 
@@ -135,6 +139,7 @@ class _Built:
         probes = ProbePool(self.driver, clock, controller.wake)
         usage = UsageMeter(self.driver, clock, controller.wake, self.logs.bug)
         last_words = LogEnds(self.driver, secrets, controller.wake, self.logs.bug)
+        signatures = self._signatures(controller.wake)
         kept = parts.revisions(settings, self.logs.warn)
         attempts = AttemptFile(places.attempts_path(settings.state_dir), self.logs.warn)
         recorder = FanOut(self._listeners(on_status, audit, log=log), self.logs.bug, status)
@@ -157,6 +162,7 @@ class _Built:
             probes=probes,
             usage=usage,
             last_words=last_words,
+            signatures=signatures,
             revisions=kept,
             recorder=recorder,
             clock=clock,
@@ -173,6 +179,7 @@ class _Built:
             probes.close,
             usage.close,
             last_words.close,
+            signatures.close,
             *(w.close for w in watches),
             subscription.close,
         )
@@ -210,6 +217,12 @@ class _Built:
         stack.callback(audit.close)
         audit.starts(lambda: here(self.driver, secrets.kept()), __version__)
         return audit
+
+    def _signatures(self, wake: Wake) -> SignatureWorkers:
+        proofs = parts.proofs(self.settings, self.logs.warn)
+        look = partial(parts.look_at_signatures, RegistryClient(environment()))
+        memory = Memory(proofs.found, proofs.keep)
+        return SignatureWorkers(look, memory, self.clock, wake, self.logs.bug)
 
     def _listeners(
         self,

@@ -86,6 +86,7 @@ class Settings(BaseModel):
     state_dir: Path
     data_dir: Path = Path("/var/lib/archipelago")
     instance: Annotated[str, Field(pattern=INSTANCE)] = "archipelago"
+    trust: Path = Path("/etc/archipelago/trust.yaml")
     podman: str | None = None
     interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     prune_limit: Annotated[int, Field(ge=0)] = 3

@@ -10,7 +10,9 @@ from reconciler.model.container import HealthCheck
 from reconciler.model.health import HealthState, ProbeRecord
 from reconciler.model.last_words import LogEnd
 from reconciler.model.observed import ObservedContainer
+from reconciler.model.signature import Findings, Subject
 from reconciler.model.status import Status
+from reconciler.model.trust import Check, SignatureRecords
 from reconciler.ports import Driver
 from reconciler.reconcile import Parts, Reconciler
 from reconciler.report import places
@@ -83,6 +85,20 @@ class NoLastWords:
         return {}
 
 
+class RememberedSignatures:
+    """Implements `ports.Signatures` with what the last loop found: a look asks no registry."""
+
+    def __init__(self, found: Mapping[Subject, Findings]) -> None:
+        self._found = found
+
+    def watch(self, checks: tuple[Check, ...]) -> None:
+        """Look at nothing."""
+
+    def records(self) -> SignatureRecords:
+        """Return what is written down."""
+        return SignatureRecords(self._found)
+
+
 class NoRecorder:
     """Implements `ports.Recorder`: tells nobody."""
 
@@ -107,6 +123,7 @@ def reader(settings: Settings, driver: Driver) -> Reconciler:
         probes=RememberedProbes(status),
         usage=RememberedUsage(),
         last_words=NoLastWords(),
+        signatures=RememberedSignatures(parts.proofs(settings).found()),
         revisions=kept,  # a look tells it nothing
         recorder=NoRecorder(),
         clock=clock,

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 from reconciler.clock import SystemClock
 from reconciler.config import Settings, environment
 from reconciler.core.specs import Platform
+from reconciler.core.trusting import repository_of
 from reconciler.drivers.podman import endpoint
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver
 from reconciler.drivers.podman.driver import Settings as DriverSettings
-from reconciler.drivers.podman.images import Registry
+from reconciler.drivers.podman.elsewhere import Registry
 from reconciler.drivers.podman.keeping import Keeper
 from reconciler.drivers.podman.service import PodmanService
 from reconciler.errors import RegistryError
 from reconciler.model.container import Resources
+from reconciler.model.signature import Findings, Subject
+from reconciler.model.trust import Check
 from reconciler.reconcile import PassSettings
 from reconciler.registry.client import RegistryClient
 from reconciler.registry.ledger import FileLedger
@@ -26,11 +29,14 @@ from reconciler.report import places
 from reconciler.security import facts
 from reconciler.security.evidence import BoxEvidence, Memories
 from reconciler.security.failures import Failures
+from reconciler.security.proofs import ProofFile
 from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
+from reconciler.security.signing_keys import key_id
 from reconciler.sources.directory import DirectorySource
 from reconciler.sources.last_good import LastGood
 from reconciler.sources.tree import is_catalogue_manifest
+from reconciler.sources.trust_file import TrustFile
 
 if TYPE_CHECKING:
     from reconciler.report.audit.log import AuditLog
@@ -129,6 +135,32 @@ def failures(settings: Settings, warn: Callable[[str], None] = lambda _: None) -
     return Failures(places.failures_path(settings.state_dir), warn)
 
 
+def trust_file(settings: Settings) -> TrustFile:
+    """Return what reads the trust file; one that is named in the settings has to be there."""
+    synced = (settings.desired_state, settings.catalogue)
+    named = "trust" in settings.model_fields_set
+    return TrustFile(settings.trust, synced, key_id, required=named)
+
+
+def proofs(settings: Settings, warn: Callable[[str], None] = lambda _: None) -> ProofFile:
+    """Return what remembers what signatures of images proved."""
+    return ProofFile(places.proofs_path(settings.state_dir), warn)
+
+
+def look_at_signatures(client: RegistryClient, check: Check) -> tuple[Subject, Findings]:
+    """Return what an image is, and what is proved of it; RegistryError where nobody answers."""
+    from reconciler.registry.signatures import collect
+    from reconciler.security.signatures import examine
+    from reconciler.security.signing_keys import load
+
+    subject = check.subject
+    if not subject.digest:
+        digest = client.digest(check.image)
+        subject = Subject(repository_of(check.image), digest)
+    keys = {key.id: load(key.pem) for key in check.keys}
+    return subject, examine(subject, collect(client, subject), keys)
+
+
 def revisions(settings: Settings, warn: Callable[[str], None] = lambda _: None) -> RevisionFiles:
     """Return what remembers good and failed revisions; one for all parts of a loop."""
     folder = places.revisions_path(settings.state_dir)
@@ -160,7 +192,7 @@ def evidence(
         places.confirmation_path(settings.state_dir),
         settings.data_dir,
         secrets(settings),
-        Memories(pins, kept, unrecorded),
+        Memories(pins, kept, trust_file(settings).read, unrecorded),
         clock,
     )
 

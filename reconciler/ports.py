@@ -23,6 +23,7 @@ from reconciler.model.revision import FailedRevision, Revision
 from reconciler.model.secret import SecretRef, SecretSpec
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.status import Status
+from reconciler.model.trust import Check, SignatureRecords
 from reconciler.model.volume import ObservedVolume
 
 Wake = Callable[[], None]
@@ -81,7 +82,8 @@ class Driver(Protocol):
 
         A container with a `pin` gets that image or DriverRejected, never what the tag means by
         now. For one without, the registry is asked if its policy wants that, and the answer goes
-        into the ledger.
+        into the ledger. For one that is `guarded` nobody is asked: without a pin, or a digest, or
+        where the image is made on this box and is not here, it is DriverRejected.
         """
         ...
 
@@ -98,6 +100,8 @@ class Driver(Protocol):
         Have the container, not started. A half-made one of that name is replaced.
 
         It is made of the image that its `pin` names, or else the ledger, and says so in labels.
+        One that is `guarded` is made by the image's id, and DriverRejected where that is not the
+        one that was prepared under its name.
         """
         ...
 
@@ -243,6 +247,14 @@ class Ledger(Protocol):
         """Remember these where nothing is remembered of the same reference."""
         ...
 
+    def recognised(self, name: str, image_id: str, *, made: bool = False) -> str:
+        """
+        Return the id of the image that a name is for: the first that was seen, or was `made`.
+
+        `name` is of one image for ever: it has a digest in it, or a hash of what it is built of.
+        """
+        ...
+
 
 class EvidenceGatherer(Protocol):
     """Collects facts; judges none of them."""
@@ -313,6 +325,18 @@ class LastWords(Protocol):
 
         No secret of the app is in it, nor what could steer a terminal.
         """
+        ...
+
+
+class Signatures(Protocol):
+    """Looks at what registries keep beside images, in the background. It judges nothing."""
+
+    def watch(self, checks: tuple[Check, ...]) -> None:
+        """Look at exactly these from now on, each again and again, with patience."""
+        ...
+
+    def records(self) -> SignatureRecords:
+        """Return what is known by now; what was found once is known without asking again."""
         ...
 
 

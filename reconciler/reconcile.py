@@ -16,9 +16,11 @@ from reconciler.core import (
     judging,
     looping,
     pins,
+    proving,
     revisions,
     rollback,
     suspension,
+    trusting,
     watching,
 )
 from reconciler.core.comparison import Comparison
@@ -45,6 +47,7 @@ from reconciler.ports import (
     Probes,
     Recorder,
     Revisions,
+    Signatures,
     Source,
     Usage,
 )
@@ -64,6 +67,7 @@ class Parts:
     probes: Probes
     usage: Usage
     last_words: LastWords
+    signatures: Signatures
     revisions: Revisions
     recorder: Recorder
     clock: Clock
@@ -125,7 +129,9 @@ class Reconciler:
         busy = parts.lanes.running()
         self._remember(parts.lanes.finished())
         desired, settle = self._load()
-        evidence = parts.evidence.gather()
+        evidence, meant = self._gather(desired)
+        if meant:
+            parts.restore_pins(meant)
         self._cancel(busy, rollback.effective(desired, evidence))
         try:
             seen = self._look(desired, evidence)
@@ -141,6 +147,7 @@ class Reconciler:
         parts.probes.watch(watching.to_probe(comparisons))
         parts.usage.watch(watching.to_measure(situation.desired))
         parts.last_words.watch(looping.log_ends(situation, comparisons))
+        parts.signatures.watch(proving.to_check(comparisons, situation.evidence))
         more = self._keep(situation, comparisons)
         status = self._tell(began, situation, made, comparisons)
         again = 0.0 if more else self._look_again(situation, made, settle)
@@ -148,9 +155,14 @@ class Reconciler:
 
     def preview(self) -> tuple[Situation, Plan]:
         """Look and plan, and begin nothing: the plan is the one that a pass would carry out."""
-        seen = self._look(self._load()[0], self._parts.evidence.gather())
-        situation, comparisons = self._judge(seen, (), lambda _app, _failed: None)
+        situation, comparisons = self.compared()
         return situation, plan(situation, comparisons)
+
+    def compared(self) -> tuple[Situation, dict[str, Comparison]]:
+        """Look, and set what should be beside what is; begin nothing."""
+        desired = self._load()[0]
+        seen = self._look(desired, self._gather(desired)[0])
+        return self._judge(seen, (), lambda _app, _failed: None)
 
     def describe(self) -> Status:
         """Look and plan, begin nothing, and return the status."""
@@ -167,6 +179,11 @@ class Reconciler:
         waits = [s.settle_seconds for s in fresh if s.settle_seconds is not None]
         desired = suspension.as_of(memory.desired, self._parts.clock.now())
         return desired, min(waits, default=None)
+
+    def _gather(self, desired: Desired) -> tuple[Evidence, Mapping[PinKey, Pin]]:
+        """Return the facts, and which images are to be pinned now that they are trusted."""
+        parts = self._parts
+        return trusting.informed(desired, parts.evidence.gather(), parts.signatures.records())
 
     def _look(self, desired: Desired, evidence: Evidence) -> Situation:
         parts, memory = self._parts, self._memory
@@ -270,7 +287,11 @@ class Reconciler:
             apps=app_statuses(situation, reported, memory.status),
             last_pass=self._pass_status(began),
             problems=situation.desired.problems,
-            notices=(*self._parts.notices(), *isolation.notices(situation)),
+            notices=(
+                *self._parts.notices(),
+                *isolation.notices(situation),
+                *proving.notices(situation.evidence, comparisons),
+            ),
             lanes_busy=len(reported.running),
             source=parts.source(),
         )

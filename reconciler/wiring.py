@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from reconciler import locking
 from reconciler.clock import SystemClock
 from reconciler.config import Settings, environment
+from reconciler.errors import RegistryError
 from reconciler.report import places
 
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from reconciler.leftovers import Leftovers
     from reconciler.model.commit import SourceStatus
     from reconciler.model.desired import Desired
-    from reconciler.model.pin import Told
+    from reconciler.model.pin import Pin, PinKey, Told
+    from reconciler.model.signature import Findings, Subject
     from reconciler.model.snapshot import Snapshot
     from reconciler.model.status import Status
+    from reconciler.model.trust import Mode, Trust, TrustedKey
     from reconciler.ports import Driver
     from reconciler.reconcile import Reconciler
     from reconciler.registry.ledger import FileLedger
@@ -206,6 +209,59 @@ def ask_registries(images: "Iterable[str]") -> "Mapping[str, Told]":
     from reconciler.registry.client import RegistryClient
 
     return ask_all(RegistryClient(environment()).digest, images)
+
+
+def trust(settings: Settings) -> "Trust | None":
+    """Return what the trust file says, None where there is none."""
+    from reconciler import parts
+
+    return parts.trust_file(settings).read()
+
+
+def look_at_signatures(image: str, keys: "tuple[TrustedKey, ...]") -> "tuple[Subject, Findings]":
+    """Ask who signed an image, as this user may; RegistryError where nobody answers."""
+    from reconciler import parts
+    from reconciler.core.trusting import repository_of
+    from reconciler.model.image_reference import parse_image_reference
+    from reconciler.model.signature import Subject
+    from reconciler.model.trust import Check
+    from reconciler.registry.client import RegistryClient
+
+    digest = parse_image_reference(image).digest or ""
+    subject = Subject(repository_of(image) if digest else image, digest)
+    check = Check("", "", image, subject, keys)
+    return parts.look_at_signatures(RegistryClient(environment()), check)
+
+
+def unproven(trust: "Trust", pins: "Mapping[PinKey, Pin]") -> "Mapping[PinKey, str]":
+    """Return which images nobody trusted has signed, or who could not be asked, and why."""
+    from reconciler.core.trusting import judge
+    from reconciler.model.evidence import Evidence
+    from reconciler.model.image_reference import parse_image_reference
+
+    found: dict[PinKey, str] = {}
+    for key, pin in pins.items():
+        image = parse_image_reference(pin.image).at(pin.digest)
+        try:
+            subject, findings = look_at_signatures(image, trust.keys)
+        except RegistryError as error:
+            found[key] = str(error)
+            continue
+        evidence = Evidence(trust=trust, signatures={subject: findings})
+        verdict = judge(pin.image, "", subject, evidence)
+        if not verdict.permits:
+            found[key] = verdict.message
+    return found
+
+
+def trust_more(settings: Settings, scope: str, name: str, key: Path, mode: "Mode") -> "Trust":
+    """Write a key and a scope into the trust file; ConfigurationError says why not."""
+    from reconciler import parts
+    from reconciler.security.signing_keys import key_id
+    from reconciler.sources import trust_edit
+
+    reader = parts.trust_file(settings)
+    return trust_edit.add(reader, settings.trust, (scope, name, key), mode, key_id)
 
 
 def documents(path: Path) -> "Snapshot":

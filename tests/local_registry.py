@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import bcrypt
 import pytest
+import signer
 
 USER, PASSWORD = "alice", "correct horse"  # of a registry that lives for one test
 CERTIFICATES = Path("/etc/containers/certs.d")
@@ -139,6 +141,61 @@ class LocalRegistry:
         """Let the registry have an image no longer, as its garbage collection does."""
         manifests = self.root / "data/docker/registry/v2/repositories" / name / "_manifests"
         shutil.rmtree(manifests / "revisions/sha256" / digest.removeprefix("sha256:"))
+
+
+class Kept:
+    """Puts what a `signer.Shelf` holds into a real registry."""
+
+    def __init__(self, registry, name="test/web"):
+        self.registry, self.name = registry, name
+        self.repository = f"{registry.host}/{name}"
+
+    def _put(self, path, content, kind):
+        request = urllib.request.Request(
+            f"http://{self.registry.host}/v2/{self.name}/{path}",
+            content,
+            {"Content-Type": kind},
+            method="PUT",
+        )
+        urllib.request.urlopen(request, timeout=20).close()
+
+    def _blob(self, digest, content):
+        start = urllib.request.Request(
+            f"http://{self.registry.host}/v2/{self.name}/blobs/uploads/", b"", method="POST"
+        )
+        with urllib.request.urlopen(start, timeout=20) as answer:
+            place = answer.headers["Location"]
+        goal = f"{place}{'&' if '?' in place else '?'}digest={digest}"
+        request = urllib.request.Request(
+            goal, content, {"Content-Type": "application/octet-stream"}, method="PUT"
+        )
+        urllib.request.urlopen(request, timeout=20).close()
+
+    def keep(self, shelf):
+        for digest, content in shelf.blobs.items():
+            self._blob(digest, content)
+        for name, (kind, content) in shelf.manifests.items():
+            self._put(f"manifests/{name}", content, kind)
+
+    def sign(self, digest, key, repository=None):
+        shelf = signer.Shelf()
+        content = signer.simple(repository or self.repository, digest)
+        shelf.sign_classic(digest, (content, signer.sign(key, content)))
+        self.keep(shelf)
+
+    def sign_bundle(self, digest, key, predicate=signer.SIGN):
+        shelf = signer.Shelf()
+        shelf.refer(digest, signer.bundle(key, signer.statement(digest, predicate)))
+        self.keep(shelf)
+
+    def point(self, digest, tag="1"):
+        """Let a tag mean a digest that is there."""
+        url = f"http://{self.registry.host}/v2/{self.name}/manifests/{digest}"
+        accept = f"{signer.MANIFEST}, application/vnd.docker.distribution.manifest.v2+json"
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers={"Accept": accept}), timeout=20
+        ) as answer:
+            self._put(f"manifests/{tag}", answer.read(), answer.headers["Content-Type"])
 
 
 class SlowDoor:

@@ -15,6 +15,7 @@ from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import SuspendManifest
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.snapshot import Snapshot
+from reconciler.model.trust import SignatureRecords
 from reconciler.probes import counted
 from reconciler.reconcile import Parts, PassSettings, Reconciler
 
@@ -217,6 +218,19 @@ class Diary:
         self.outcomes.append(outcome)
 
 
+class GivenSignatures:
+    """What is known of signatures, as a test has it; remembers what was to be looked at."""
+
+    def __init__(self):
+        self.told, self.checks = SignatureRecords(), ()
+
+    def watch(self, checks):
+        self.checks = checks
+
+    def records(self):
+        return self.told
+
+
 class Facts:
     def __init__(self, world, revisions):
         self.evidence = Evidence(free_bytes=2**40)
@@ -245,6 +259,7 @@ class Simulation:
         self.revisions = KeptRevisions()
         self.facts = Facts(self.world, self.revisions)
         self.usage = GivenUsage()
+        self.signatures = GivenSignatures()
         self.prune_limit = prune_limit
         self.attempts = {}
         self.restart()
@@ -263,6 +278,7 @@ class Simulation:
                 probes=DirectProbes(driver, self.clock),
                 usage=self.usage,
                 last_words=DirectLastWords(driver, self.world.secrets),
+                signatures=self.signatures,
                 revisions=self.revisions,
                 recorder=self.diary,
                 clock=self.clock,

@@ -41,6 +41,10 @@ GROUPS = {
         "Give the word that a dangerous step waits for.",
         {"removal": "confirm", "revision": "confirm"},
     ),
+    "trust": (
+        "Whose images may be run.",
+        {"list": "trust", "test": "trust", "add": "trust"},
+    ),
     "import": (
         "Make a manifest of what another system has.",
         {"compose": "import_", "addon": "import_"},

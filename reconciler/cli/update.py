@@ -30,6 +30,9 @@ def update(
     used, told = asked(settings, app)
     silent = {u.app for u in used if u.image in told and told[u.image].error}
     pins = to_pin([u for u in used if u.app not in silent], told)
+    denied = _denied(settings, pins)
+    silent |= {app for app, _ in denied}
+    pins = {key: pin for key, pin in pins.items() if key[0] not in silent}
     _write(settings, pins)
     if call.json:
         images = [
@@ -42,8 +45,19 @@ def update(
         call.print_json({"images": images, "changed": bool(pins)})
     else:
         _tell(call, used, told, pins)
-    _complain(silent, told)
+    _complain(silent, [*(t.error for t in told.values()), *denied.values()])
     call.finish(FAILED if silent else 0)
+
+
+def _denied(settings: "Settings", pins: "Mapping[PinKey, Pin]") -> "Mapping[PinKey, str]":
+    """What could not be run is not asked for: what runs would only stay behind."""
+    from reconciler import wiring
+    from reconciler.model.trust import Mode
+
+    trust = wiring.trust(settings) if pins else None
+    if trust is None or trust.problem or trust.mode is Mode.WARN:
+        return {}
+    return wiring.unproven(trust, pins)
 
 
 def _write(settings: "Settings", pins: "Mapping[PinKey, Pin]") -> None:
@@ -78,9 +92,9 @@ def _tell(
         call.tell("A running loop takes it now; without one, `archipelago run` does.")
 
 
-def _complain(silent: set[str], told: "Mapping[str, Told]") -> None:
-    """Of an app with an image that nobody could be asked about, nothing is changed."""
-    for error in dict.fromkeys(t.error for t in told.values() if t.error):
+def _complain(silent: set[str], errors: "Sequence[str]") -> None:
+    """Of an app with an image that nobody knows, or has signed, nothing is changed."""
+    for error in dict.fromkeys(e for e in errors if e):
         typer.echo(error, err=True)
     if silent:
         typer.echo(f"Nothing is changed of {', '.join(sorted(silent))}.", err=True)

@@ -41,6 +41,7 @@ _STALLED = frozenset(
         Reason.NOT_ENOUGH_STORAGE,
         Reason.SECRET_LOST,
         Reason.NOT_ON_RECORD,
+        Reason.NOT_VERIFIED,
         Reason.JOB_FAILED,
         Reason.CRASH_LOOP,
         Reason.FAILED,
@@ -58,6 +59,7 @@ _RECONCILING = frozenset(
         Reason.DEPENDENCY_NOT_READY,
         Reason.CONTAINER_NOT_READY,
         Reason.DEPENDANTS_FIRST,
+        Reason.SIGNATURE_PENDING,
     },
 )
 

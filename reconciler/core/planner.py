@@ -16,7 +16,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.core import backoff, gates, graph, looping, rollback, stopping, suspension
+from reconciler.core import (
+    backoff,
+    gates,
+    graph,
+    looping,
+    rollback,
+    stopping,
+    suspension,
+    trusting,
+)
 from reconciler.core.comparison import Comparison, asked_again, compare
 from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.drift import with_repairs
@@ -70,7 +79,7 @@ def compare_all(situation: Situation) -> dict[str, Comparison]:
     return {
         app: asked_again(
             compare(
-                spec,
+                trusting.guarded(spec, situation.evidence.trust),
                 containers.get(app, ()),
                 networks,
                 situation.probes,

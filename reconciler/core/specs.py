@@ -180,6 +180,7 @@ def _container(
         image=image_of(manifest.id, name, container, build, platform.instance),
         build=build,
         pull_policy=pull_policy_of(container),
+        signature=container.signature,
         user=container.user,
         working_dir=container.working_dir,
         hostname=container.hostname,

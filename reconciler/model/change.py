@@ -73,6 +73,8 @@ class Reason(StrEnum):
     NOT_SUPPORTED = "NotSupported"
     NOT_ENOUGH_STORAGE = "NotEnoughStorage"
     NOT_ON_RECORD = "NotOnRecord"
+    SIGNATURE_PENDING = "SignaturePending"
+    NOT_VERIFIED = "NotVerified"
     SECRET_LOST = "SecretLost"  # noqa: S105 - a reason, not a secret
 
 

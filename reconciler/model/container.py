@@ -225,6 +225,8 @@ class ContainerSpec:
     requires: tuple[str, ...] = ()  # apps; a label, so that removal protection needs no file
     source: str = ""  # the file it came from; a label, not part of the digest
     pin: str = ""  # the digest that `image` is taken to mean; a label, not part of the digest
+    signature: str = ""  # who the manifest wants to have signed the image; not part of the digest
+    guarded: bool = False  # nothing but `pin` may be run: it was judged; not part of the digest
 
     @property
     def is_job(self) -> bool:

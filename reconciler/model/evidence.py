@@ -6,6 +6,8 @@ from datetime import datetime
 
 from reconciler.model.pin import Pin, PinKey
 from reconciler.model.revision import FailedRevision, Revision
+from reconciler.model.signature import Findings, Subject
+from reconciler.model.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Evidence:
     those that are kept, by app and name; `pins` are what images were taken to mean. By app: `good`
     is the revision to go back to, `failed` are those that were given up, and `retried` says when
     the operator last asked for another try. `unrecorded` says why nothing can be put on record.
+    `trust` is the trust file, None where there is none; `signatures` is what was found beside
+    images, and `meanings` what registries say that names mean now, which is not pinned yet.
     """
 
     removal_confirmed: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
@@ -31,3 +35,6 @@ class Evidence:
     )
     unrecorded: str = ""
     retried: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    trust: Trust | None = None
+    signatures: Mapping[Subject, Findings] = field(default_factory=dict[Subject, Findings])
+    meanings: Mapping[PinKey, Pin] = field(default_factory=dict[PinKey, Pin])

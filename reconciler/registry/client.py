@@ -12,9 +12,10 @@ import os
 import re
 import ssl
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 from reconciler.errors import RegistryError
@@ -36,7 +37,11 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _CHALLENGE = re.compile(r'([a-zA-Z]+)="([^"]*)"')
 _DOCKER = "registry-1.docker.io"
 _UNAUTHORIZED = 401
+_ABSENT = 404
 _MOVED = frozenset({301, 302, 303, 307, 308})
+_Some = TypeVar("_Some")
+# What is below a repository, which kinds are taken, and the most bytes of it.
+Get = Callable[[str, str, int], Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class _Question:
     registry: str
     insecure: bool
     ends: float
+    contexts: dict[str, ssl.SSLContext] = field(default_factory=dict[str, ssl.SSLContext])
 
     @property
     def host(self) -> str:
@@ -78,22 +84,40 @@ class RegistryClient:
 
     def digest(self, image: str) -> str:
         """Return the digest behind a reference; RegistryError says why there is none."""
+        question = self._question(image, self._seconds)
+        with _translated(question):
+            return self._digest(question)
+
+    def talk(self, image: str, seconds: float, talk: Callable[[Get], _Some]) -> _Some:
+        """Let somebody ask for things of an image's repository, all within these seconds."""
+        question = self._question(image, seconds)
+        with _translated(question):
+            return talk(self._getter(question))
+
+    def _question(self, image: str, seconds: float) -> _Question:
         reference = parse_image_reference(image)
         registry = parse_image_reference(reference.canonical).registry
-        question = _Question(
-            reference,
-            registry,
-            trust.is_insecure(self._places, registry),
-            time.monotonic() + self._seconds,
-        )
-        try:
-            return self._digest(question)
-        except TooLarge as error:
-            raise question.failed("its answer does not end") from error
-        except TimeoutError as error:
-            raise question.failed("it did not answer in time") from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise question.failed(_readable(error)) from error
+        insecure = trust.is_insecure(self._places, registry)
+        return _Question(reference, registry, insecure, time.monotonic() + seconds)
+
+    def _getter(self, question: _Question) -> Get:
+        scheme = self._scheme(question)
+        repository = parse_image_reference(question.reference.canonical).repository
+        headers = {"User-Agent": "archipelago"}
+
+        def get(path: str, accept: str, largest: int) -> Answer:
+            address = urlsplit(f"{scheme}://{question.host}/v2/{repository}/{path}")
+            headers["Accept"] = accept
+            answer = self._follow(question, "GET", address, headers, largest)
+            if answer.status == _UNAUTHORIZED:
+                challenge = answer.headers.get("www-authenticate", "")
+                headers["Authorization"] = self._authorisation(question, address, challenge)
+                answer = self._follow(question, "GET", address, headers, largest)
+            if answer.status != _ABSENT:
+                _check(question, answer)
+            return answer
+
+        return get
 
     def _digest(self, question: _Question) -> str:
         address = question.address(self._scheme(question))
@@ -173,12 +197,17 @@ class RegistryClient:
         return token
 
     def _follow(
-        self, question: _Question, method: str, address: SplitResult, headers: Mapping[str, str]
+        self,
+        question: _Question,
+        method: str,
+        address: SplitResult,
+        headers: Mapping[str, str],
+        largest: int = MANIFEST_BYTES,
     ) -> Answer:
         """Ask, also where the answer lies elsewhere; who we are stays here."""
         sent, asked = dict(headers), address
         for _ in range(REDIRECTS + 1):
-            answer = self._ask(question, method, asked, sent)
+            answer = self._ask(question, method, asked, sent, largest)
             if answer.status not in _MOVED:
                 return answer
             goal = urlsplit(urljoin(asked.geturl(), answer.headers.get("location", "")))
@@ -198,9 +227,14 @@ class RegistryClient:
         largest: int = MANIFEST_BYTES,
     ) -> Answer:
         def context() -> ssl.SSLContext:
-            own = address.netloc == question.host
-            made = trust.context(self._places, question.registry if own else address.netloc)
-            return trust.without_proof(made) if own and question.insecure else made
+            """Read the machine's authorities once for a question: that takes a while."""
+            if address.netloc not in question.contexts:
+                own = address.netloc == question.host
+                name = question.registry if own else address.netloc
+                proven = not (own and question.insecure)
+                made = trust.context(self._places, name, proven=proven)
+                question.contexts[address.netloc] = made
+            return question.contexts[address.netloc]
 
         return converse(
             method,
@@ -210,6 +244,18 @@ class RegistryClient:
             largest=largest,
             context=context,
         )
+
+
+@contextmanager
+def _translated(question: _Question) -> Generator[None]:
+    try:
+        yield
+    except TooLarge as error:
+        raise question.failed("its answer does not end") from error
+    except TimeoutError as error:
+        raise question.failed("it did not answer in time") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise question.failed(_readable(error)) from error
 
 
 def _check(question: _Question, answer: Answer) -> None:

@@ -43,18 +43,23 @@ def converse(
         raise TimeoutError
     connection = _connection(address, seconds, context)
     late = threading.Event()
+    # A connection forgets its socket once the answer begins, which has it from then on.
+    opened: list[socket.socket] = []
 
     def end() -> None:
         late.set()
-        with suppress(OSError, AttributeError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+        for way in (connection.sock, *opened):
+            with suppress(OSError, AttributeError):
+                way.shutdown(socket.SHUT_RDWR)
 
     # A peer that sends a byte a second is never idle: the time for all of it needs a clock.
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
     try:
-        return _exchange(connection, method, address, headers, largest)
+        _send(connection, method, address, headers)
+        opened.append(connection.sock)
+        answer = _received(connection, method, largest)
     except (OSError, http.client.HTTPException) as error:
         if late.is_set():
             raise TimeoutError from error
@@ -62,6 +67,9 @@ def converse(
     finally:
         timer.cancel()
         connection.close()
+    if late.is_set():  # what was cut off looks like an end
+        raise TimeoutError
+    return answer
 
 
 def _connection(
@@ -73,15 +81,17 @@ def _connection(
     return http.client.HTTPConnection(host, address.port, timeout=seconds)
 
 
-def _exchange(
+def _send(
     connection: http.client.HTTPConnection,
     method: str,
     address: SplitResult,
     headers: Mapping[str, str],
-    largest: int,
-) -> Answer:
+) -> None:
     target = (address.path or "/") + (f"?{address.query}" if address.query else "")
     connection.request(method, target, headers={**headers, "Connection": "close"})
+
+
+def _received(connection: http.client.HTTPConnection, method: str, largest: int) -> Answer:
     with connection.getresponse() as response:
         body = b""
         while method != "HEAD" and (piece := response.read1(_PIECE)):

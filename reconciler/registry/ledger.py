@@ -14,6 +14,7 @@ from reconciler import durable
 from reconciler.model.pin import Pin, PinKey
 
 FORMAT = 1
+MOST_IDS = 2000  # what is forgotten is recognised anew
 _LARGEST = 4 * 2**20
 
 
@@ -22,6 +23,7 @@ class FileLedger:
 
     def __init__(self, file: Path, warn: Callable[[str], None] = lambda _: None) -> None:
         self._file = file
+        self._ids_file = file.with_name("ids.json")
         self._warn = warn
         self._lock = Lock()
         self._read: tuple[tuple[int, int, int] | None, dict[PinKey, Pin]] = (None, {})
@@ -43,6 +45,29 @@ class FileLedger:
             return known | {k: p for k, p in pins.items() if not _same_image(known.get(k), p)}
 
         self._try(added, dict(pins))
+
+    def recognised(self, name: str, image_id: str, *, made: bool = False) -> str:
+        """Return the first id that was seen under a name, or that was made."""
+        with self._lock:
+            if not made and (known := self._ids().get(name)):
+                return known
+            try:
+                with durable.locked(self._file.parent):
+                    told = {n: i for n, i in self._ids().items() if n != name} | {name: image_id}
+                    kept = dict(list(told.items())[-MOST_IDS:])
+                    durable.replace(self._ids_file, json.dumps(kept, indent=1) + "\n")
+            except OSError as error:
+                why = (error.strerror or type(error).__name__).lower()
+                self._warn(f"cannot write the ids of images to {self._ids_file}: {why}")
+            return image_id
+
+    def _ids(self) -> dict[str, str]:
+        try:
+            with self._ids_file.open() as stream:
+                told: Any = json.loads(stream.read(_LARGEST))
+            return {str(name): str(found) for name, found in told.items()}
+        except (OSError, ValueError, AttributeError, RecursionError):
+            return {}
 
     def write(self, pins: Mapping[PinKey, Pin]) -> None:
         """Remember these; raises OSError."""

@@ -33,9 +33,13 @@ def places(variables: Mapping[str, str]) -> Places:
     return Places(folders, (main, *_drop_ins(machine), *_drop_ins(own)))
 
 
-def context(found: Places, registry: str) -> ssl.SSLContext:
-    """Return how to speak TLS with a registry; RegistryError where that cannot be set up."""
-    made = ssl.create_default_context()
+def context(found: Places, registry: str, *, proven: bool) -> ssl.SSLContext:
+    """
+    Return how to speak TLS with a registry; RegistryError where that cannot be set up.
+
+    One that need not be `proven` may have any certificate: the operator said so.
+    """
+    made = ssl.create_default_context() if proven else _content_with_any()
     folder = next((f / registry for f in found.certificates if (f / registry).is_dir()), None)
     if folder is None:
         return made
@@ -51,11 +55,12 @@ def context(found: Places, registry: str) -> ssl.SSLContext:
     return made
 
 
-def without_proof(given: ssl.SSLContext) -> ssl.SSLContext:
-    """Return the same, content with any certificate: the operator said so."""
-    given.check_hostname = False
-    given.verify_mode = ssl.CERT_NONE
-    return given
+def _content_with_any() -> ssl.SSLContext:
+    """Reading the machine's authorities takes a while, and here nobody asks them."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    return made
 
 
 def is_insecure(found: Places, registry: str) -> bool:

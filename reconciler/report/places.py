@@ -43,6 +43,11 @@ def attempts_path(state_dir: Path) -> Path:
     return state_dir / "attempts.json"
 
 
+def proofs_path(state_dir: Path) -> Path:
+    """Return the file of what signatures of images proved."""
+    return state_dir / "signatures" / "proved.json"
+
+
 def revisions_path(state_dir: Path) -> Path:
     """Return the folder of the last good revision of each app."""
     return state_dir / "revisions"

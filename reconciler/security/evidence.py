@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reconciler.model.evidence import Evidence
+from reconciler.model.trust import Trust
 from reconciler.ports import Clock, Ledger
 from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
@@ -18,13 +19,14 @@ _LASTS = timedelta(hours=1)
 @dataclass(frozen=True, slots=True)
 class Memories:
     """
-    What was written down of images, and of revisions that were good or failed.
+    What was written down of images, of revisions, and of whom the operator trusts.
 
     `unrecorded` says why nothing can be put on record now.
     """
 
     ledger: Ledger
     revisions: RevisionFiles
+    trust: Callable[[], Trust | None]
     unrecorded: Callable[[], str] = str
 
 
@@ -58,6 +60,7 @@ class BoxEvidence:
             failed=revisions.failed(),
             retried=revisions.retried(),
             unrecorded=self._memories.unrecorded(),
+            trust=self._memories.trust(),
         )
 
     def _free(self) -> int | None:

@@ -60,7 +60,7 @@ def _in_file_order(problem: Problem) -> tuple[Origin, str]:
 def _load(node: Node, file: str) -> Document | list[Problem]:
     root, complaints = _root(node.data)
     if root is None:
-        return [_problem(node, file, complaint) for complaint in complaints]
+        return [problem_at(node, file, complaint) for complaint in complaints]
     content = cast("Mapping[str, object]", node.data)[root]
     kind = KINDS[root]
     try:
@@ -73,7 +73,7 @@ def _load(node: Node, file: str) -> Document | list[Problem]:
             lines = (node.start_line, node.end_line)
             return Document(manifest, origin, *lines, _answers(node, file, manifest))
     app = _app(root, content)
-    return [_problem(node, file, complaint, app) for complaint in complaints]
+    return [problem_at(node, file, complaint, app) for complaint in complaints]
 
 
 def _answers(node: Node, file: str, manifest: Manifest) -> dict[str, Origin]:
@@ -127,7 +127,8 @@ def _app(root: str, content: object) -> str | None:
     return None
 
 
-def _problem(node: Node, file: str, complaint: Complaint, app: str | None = None) -> Problem:
+def problem_at(node: Node, file: str, complaint: Complaint, app: str | None = None) -> Problem:
+    """Return what is wrong, and where a person has to look."""
     line, column = _place(node, complaint)
     message = complaint.message
     if not message.startswith("cannot "):

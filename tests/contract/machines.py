@@ -18,7 +18,7 @@ from pathlib import Path
 
 from reconciler.drivers.memory import MemoryDriver, World
 from reconciler.drivers.podman.driver import PodmanDriver, Settings
-from reconciler.drivers.podman.images import Registry
+from reconciler.drivers.podman.elsewhere import Registry
 from reconciler.model import labels
 from reconciler.model.container import ContainerSpec, HealthCheck, HealthKind
 from reconciler.model.desired import NetworkSpec, VolumeSpec

@@ -23,6 +23,7 @@ from reconciler.model.container import (
     ShareSpec,
 )
 from reconciler.model.desired import NetworkSpec, VolumeSpec
+from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.isolation import IsolationSpec, Passage
 from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
 from reconciler.model.pin import Pin
@@ -269,6 +270,54 @@ def test_a_pinned_image_that_is_not_to_be_had_is_never_the_tag_instead(machine, 
     with pytest.raises(DriverRejected):
         machine.driver.create(spec)
     assert machine.see(spec) is None
+
+
+def test_a_guarded_image_is_what_its_pin_says(machine):
+    spec = machine.spec(image=machine.loaded("one"))
+    machine.driver.prepare_image(spec, lambda _: None)
+    pin = machine.ledger.pins()[spec.app, spec.name].digest
+    guarded = replace(spec, pin=pin, guarded=True)
+    machine.driver.prepare_image(guarded, lambda _: None)
+    assert machine.running(guarded).image_digest == pin
+
+
+@pytest.mark.parametrize("policy", PullPolicy)
+def test_a_guarded_image_that_nobody_judged_is_not_prepared(machine, policy):
+    spec = machine.spec(image=machine.loaded("one"), pull_policy=policy, guarded=True)
+    with pytest.raises(DriverRejected, match="nobody has judged"):
+        machine.driver.prepare_image(spec, lambda _: None)
+    assert machine.ledger.pins() == {}
+
+
+def test_a_guarded_image_of_this_box_is_never_fetched(machine):
+    here = machine.spec(guarded=True, pull_policy=PullPolicy.ALWAYS)
+    machine.driver.prepare_image(here, lambda _: None)
+    absent = machine.spec(image="localhost/nobody/made:1", guarded=True)
+    with pytest.raises(DriverRejected, match="not here"):
+        machine.driver.prepare_image(absent, lambda _: None)
+
+
+def test_a_guarded_container_is_made_of_the_image_that_was_prepared(machine):
+    """Another image under a name that was verified is refused, and nothing is made of it."""
+    spec = machine.spec(image=machine.loaded("one"))
+    machine.driver.prepare_image(spec, lambda _: None)
+    pin = machine.ledger.pins()[spec.app, spec.name].digest
+    guarded = replace(spec, pin=pin, guarded=True)
+    name = parse_image_reference(spec.image).at(pin)
+    machine.ledger.recognised(name, "another", made=True)
+    for step in (lambda: machine.driver.prepare_image(guarded, lambda _: None), None):
+        with pytest.raises(DriverRejected, match="not the one that was prepared"):
+            step() if step else machine.driver.create(guarded)
+    assert machine.see(guarded) is None
+
+
+def test_a_guarded_image_that_was_built_is_known_by_its_id(machine, tmp_path):
+    spec = built(machine, context(tmp_path / "context", "COPY hello.txt /hello.txt"))
+    spec = replace(spec, guarded=True)
+    machine.driver.prepare_image(spec, lambda _: None)
+    machine.ledger.recognised(spec.image, "another", made=True)
+    with pytest.raises(DriverRejected, match="not the one that was prepared"):
+        machine.driver.create(spec)
 
 
 # --- networks and volumes --------------------------------------------------------------------

@@ -15,13 +15,14 @@ from reconciler import wiring
 from reconciler.cli import install
 from reconciler.cli.app import build
 from reconciler.drivers.memory import MemoryDriver
-from reconciler.errors import DriverUnavailable
+from reconciler.errors import DriverUnavailable, RegistryError
 from reconciler.model.change import Action
 from reconciler.model.health import HealthState
 from reconciler.model.isolation import IsolationSpec
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.pin import Pin, Told
 from reconciler.model.revision import FailedRevision
+from reconciler.model.signature import Findings, Signature, SignatureFormat, Subject
 from reconciler.model.status import (
     AppStatus,
     Condition,
@@ -30,6 +31,7 @@ from reconciler.model.status import (
     PassStatus,
     Status,
 )
+from reconciler.model.trust import Mode, Scope, Trust, TrustedKey
 from reconciler.ports import Clock
 from reconciler.registry.ledger import FileLedger
 from reconciler.report.event import Event, EventKind
@@ -809,6 +811,13 @@ REMOTE = "registry.example/team/web:1"
 FIRST, SECOND = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 
 
+TRUST = Trust(
+    keys=(TrustedKey("alice", "id", "pem"),),
+    scopes=(Scope("registry.example", any_of=("alice",)),),
+)
+PROVED = Signature("id", SignatureFormat.CLASSIC, "registry.example/team/web")
+
+
 @pytest.fixture
 def registries(box, monkeypatch):
     """What registries say, by image; what is not here cannot be asked."""
@@ -852,6 +861,33 @@ def test_outdated_shows_what_a_registry_has_that_is_newer(box, registries):
     assert "1 app behind: `archipelago update APP` takes it." in told.stdout
     assert [i["app"] for i in box.json("outdated", "web")["images"]] == ["web"]
     assert pins_of(box) == {("web", "main"): Pin(REMOTE, FIRST)}, "it only looks"
+
+
+@pytest.mark.parametrize(
+    ("trust", "found", "says"),
+    [
+        (None, None, ""),
+        (Trust(Mode.WARN), None, ""),
+        (Trust(problem="what"), None, ""),
+        (TRUST, Findings(frozenset({"id"})), "it has no signature"),
+        (TRUST, RegistryError("cannot ask registry.example"), "cannot ask registry.example"),
+        (TRUST, Findings(frozenset({"id"}), (PROVED,)), ""),
+    ],
+)
+def test_update_takes_nothing_that_nobody_signed(box, registries, monkeypatch, trust, found, says):
+    def look(image, keys):
+        assert (image, keys) == (f"registry.example/team/web@{FIRST}", TRUST.keys)
+        if isinstance(found, RegistryError):
+            raise found
+        return Subject("registry.example/team/web", FIRST), found
+
+    monkeypatch.setattr(wiring, "trust", lambda _settings: trust)
+    monkeypatch.setattr(wiring, "look_at_signatures", look)
+    done = box.run("update", "web")
+    assert done.exit_code == (1 if says else 0)
+    assert says in done.stderr
+    assert bool(pins_of(box)) is not bool(says)
+    assert ("Nothing is changed of web." in done.stderr) is bool(says)
 
 
 def test_outdated_fails_only_where_nobody_could_be_asked(box, registries):

@@ -26,15 +26,22 @@ from reconciler.core.planner import compare_all, plan
 from reconciler.core.settling import all_ready, settled
 from reconciler.model.change import Action, Change, Outcome, Reason, Result
 from reconciler.model.container import Restart
+from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
 from reconciler.model.status import ConditionType, PassStatus, Status
+from reconciler.model.trust import Scope, Trust, TrustedKey
 
 WEB = app("web")
 SHOP = app("shop", requires=("db",))
 CHECKED = app("web", container("web", health=CHECK))
 JOB = app("job", container("job", restart=Restart.NO))
 STALE = replace(WEB, stale=problem("web.yml"))
+SIGNED = app("web", container("web", image="r.example/web:1", pin="sha256:" + "a" * 64))
+NOBODY = Trust()
+SOMEBODY = Trust(
+    keys=(TrustedKey("alice", "id", "pem"),), scopes=(Scope("r.example", any_of=("alice",)),)
+)
 NO, YES = False, True
 
 
@@ -170,6 +177,16 @@ ROWS = [
         "a full disk is for a person",
         situation(desired(replace(WEB, storage=2**50))),
         ((NO, "NotEnoughStorage"), (NO, "Settled"), (YES, "NotEnoughStorage")),
+    ),
+    (
+        "an image that nobody has signed is for a person",
+        situation(desired(SIGNED), evidence=Evidence(trust=NOBODY, free_bytes=2**40)),
+        ((NO, "NotVerified"), (NO, "Settled"), (YES, "NotVerified")),
+    ),
+    (
+        "signatures that are looked for come by themselves",
+        situation(desired(SIGNED), evidence=Evidence(trust=SOMEBODY, free_bytes=2**40)),
+        ((NO, "SignaturePending"), (YES, "SignaturePending"), (NO, "Fine")),
     ),
     (
         "a suspended app is stopped, as the operator said",

@@ -22,7 +22,7 @@ def load(name: str) -> Loaded:
         ("wildbloom", "wildbloom", ("hooks",)),
         ("wildbloom-node", "wildbloom-node", ()),
         ("wildbloom-node-rev1", "wildbloom-node", ()),
-        ("seed-home-assistant", "home-assistant", ("container.image_signature",)),
+        ("seed-home-assistant", "home-assistant", ()),
     ],
 )
 def test_an_existing_manifest_loads_as_it_is(name, app, unsupported):

@@ -33,6 +33,8 @@ OTHER = {
     "image": ("localhost/test:2", True),
     "build": (BuildSpec("/x", "Containerfile", (), "00"), False),  # its content is in the tag
     "pull_policy": (PullPolicy.ALWAYS, False),
+    "signature": ("cosign://key/a", False),
+    "guarded": (True, False),
     "command": (("a",), True),
     "entrypoint": (("a",), True),
     "user": ("1000", True),

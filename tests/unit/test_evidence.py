@@ -25,7 +25,8 @@ APPS = frozenset({"web", "db"})
 
 def memories(place):
     failures = Failures(place / "failed.json")
-    return Memories(FileLedger(place / "images.json"), RevisionFiles(place / "good", failures))
+    revisions = RevisionFiles(place / "good", failures)
+    return Memories(FileLedger(place / "images.json"), revisions, lambda: None)
 
 
 @pytest.fixture

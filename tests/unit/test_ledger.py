@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from reconciler.drivers.memory.ledger import MemoryLedger
-from reconciler.drivers.podman.images import Forgetful
+from reconciler.drivers.podman.elsewhere import Forgetful
 from reconciler.model.pin import Pin
 from reconciler.registry.ledger import FileLedger
 
@@ -123,3 +123,31 @@ def test_many_writers_lose_nothing(file):
         thread.join()
     assert len(FileLedger(file).pins()) == 40
     assert os.listdir(file.parent) == ["images.json"]  # noqa: PTH208 - names are enough
+
+
+def test_an_image_is_known_by_the_first_id_that_its_name_had(tmp_path):
+    file = tmp_path / "images" / "images.json"
+    made = FileLedger(file)
+    assert made.recognised("a@sha256:1", "one") == "one"
+    assert made.recognised("a@sha256:1", "two") == "one"
+    assert made.recognised("b", "three", made=True) == "three"
+    assert made.recognised("b", "four", made=True) == "four"
+    assert FileLedger(file).recognised("a@sha256:1", "two") == "one"
+    assert FileLedger(file).recognised("b", "two") == "four"
+    assert made.pins() == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "7"])
+def test_ids_that_cannot_be_read_are_found_again(tmp_path, text):
+    (tmp_path / "ids.json").write_text(text)
+    made = FileLedger(tmp_path / "images.json")
+    assert made.recognised("a", "one") == "one"
+    assert made.recognised("a", "two") == "one"
+
+
+def test_ids_that_cannot_be_written_are_said(tmp_path):
+    (tmp_path / "images").write_text("no folder")
+    warned = []
+    made = FileLedger(tmp_path / "images" / "images.json", warned.append)
+    assert made.recognised("a", "one") == "one"
+    assert warned[0].startswith("cannot write the ids of images to ")

@@ -255,7 +255,7 @@ def test_what_cannot_be_carried_out_is_named():
         "  containers:\n"
         "    db:\n"
         "      image: a\n"
-        "      image_signature: cosign://x\n"
+        "      image_signature: cosign://keyless?issuer=x\n"
         "      pull_policy: verify-signature\n"
         "    web: {image: b}\n"
         "  hooks: {post_install: [a]}\n"
@@ -264,7 +264,6 @@ def test_what_cannot_be_carried_out_is_named():
     )
     assert it.unsupported() == (
         "containers.db.image_signature",
-        "containers.db.pull_policy",
         "hooks",
     )
     assert app("  container: {image: a}\n  hooks: {post_install: []}").unsupported() == ()

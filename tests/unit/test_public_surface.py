@@ -4,6 +4,7 @@ from inspect import signature
 
 from typer.main import get_command
 
+from reconciler.cli import trust
 from reconciler.cli.app import build
 from reconciler.cli.audit import audit, prove, verify
 from reconciler.cli.call import verb
@@ -33,6 +34,11 @@ OWN = {
     "volumes": set(),
     "purge": {"app", "yes"},
     "retry": {"app", "every"},
+}
+TRUST = {
+    "list": set(),
+    "test": {"image", "signature"},
+    "add": {"scope", "key", "name", "mode"},
 }
 METRICS = {
     "archipelago_app_disk_bytes": ("gauge", ("app",)),
@@ -76,7 +82,9 @@ def test_the_verbs_and_their_options():
     assert set(signature(verb(prove)).parameters) == {"number"} | COMMON
     own = {"context", "app", "since", "tail"}
     assert set(signature(verb(audit)).parameters) == own | COMMON
-    assert [g.name for g in app.registered_groups] == ["audit", "confirm", "import"]
+    for name, own in TRUST.items():
+        assert set(signature(verb(getattr(trust, name))).parameters) == own | COMMON
+    assert [g.name for g in app.registered_groups] == ["audit", "confirm", "trust", "import"]
 
 
 def test_a_verb_that_is_made_alone_is_the_same_one():

@@ -716,14 +716,26 @@ def test_the_limits_of_disk_are_added_up_and_recreate_nothing(why, limits, want)
     assert (found.digest, found.containers) == (without.digest, without.containers)
 
 
-def test_an_image_to_be_verified_is_never_pulled_before_it_is():
-    web = spec(
-        container={
-            "image": IMAGE,
-            "pull_policy": "verify-signature",
-        }
-    )
-    assert web.containers[0].pull_policy is PullPolicy.NEVER
+@pytest.mark.parametrize(
+    ("given", "signature"),
+    [
+        ({}, ""),
+        ({"pull_policy": "verify-signature"}, "cosign://"),
+        ({"image_signature": "cosign://key/a"}, "cosign://key/a"),
+        (
+            {"image_signature": "cosign://key/a", "pull_policy": "verify-signature"},
+            "cosign://key/a",
+        ),
+    ],
+)
+def test_a_signature_that_is_asked_for_is_known_and_no_part_of_the_digest(given, signature):
+    found = only(container={"image": IMAGE, **given})
+    assert (found.signature, found.guarded) == (signature, False)
+    assert found.digest == only(container={"image": IMAGE}).digest
+    assert found.pull_policy is PullPolicy.IF_NOT_PRESENT
+
+
+def test_the_pull_policy_is_the_one_that_is_written():
     assert only(container={"image": IMAGE, "pull_policy": "always"}).pull_policy is (
         PullPolicy.ALWAYS
     )

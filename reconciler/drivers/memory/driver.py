@@ -64,6 +64,7 @@ class MemoryDriver:
                 self._build(container, progress)
             else:
                 self._pull(container, progress)
+                self._recognise(self._chosen(container))
 
     def ensure_network(self, network: NetworkSpec) -> None:
         """Have the network."""
@@ -296,12 +297,31 @@ class MemoryDriver:
             raise DriverRejected(
                 f"cannot create {name}: the image {container.image} is not here; pull it first",
             )
+        self._recognise(container)
         if container.network is not None and container.network not in self.world.networks:
             raise DriverConflict(f"cannot create {name}: network {container.network} is gone")
+
+    def _recognise(self, container: ContainerSpec) -> None:
+        name = _image_to_run(container)
+        certain = container.build is not None or parse_image_reference(name).digest is not None
+        if not container.guarded or not certain:
+            return
+        found = self.world.images[name]
+        if self.world.ledger.recognised(name, found) != found:
+            raise DriverRejected(
+                f"cannot create {container.container_name}: the image {container.image} is not the"
+                " one that was prepared under this name",
+            )
 
     def _pull(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
         reference = parse_image_reference(container.image)
         world, policy = self.world, container.pull_policy
+        if container.guarded and reference.is_local:
+            policy = PullPolicy.NEVER
+        elif container.guarded and not (container.pin or reference.digest):
+            raise DriverRejected(
+                f"cannot pull {container.image}: nobody has judged yet what it is"
+            )
         certain = container.pin or reference.digest or ""
         name = reference.at(certain) if certain else container.image
         always = policy is PullPolicy.ALWAYS and not container.pin
@@ -339,6 +359,7 @@ class MemoryDriver:
         if trouble is not None:
             raise DriverRejected(f"cannot build {container.image}: {trouble}")
         self.world.images[container.image] = build.content
+        self.world.ledger.recognised(container.image, build.content, made=True)
 
 
 def _image_to_run(container: ContainerSpec) -> str:

@@ -10,6 +10,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._pins: dict[PinKey, Pin] = {}
+        self._ids: dict[str, str] = {}
 
     def pins(self) -> Mapping[PinKey, Pin]:
         """Return what is remembered."""
@@ -26,6 +27,13 @@ class MemoryLedger:
             if known is None or known.image != pin.image:
                 self._pins[key] = pin
 
+    def recognised(self, name: str, image_id: str, *, made: bool = False) -> str:
+        """Return the first id that was seen under a name, or that was made."""
+        if made:
+            self._ids[name] = image_id
+        return self._ids.setdefault(name, image_id)
+
     def lose(self) -> None:
         """Forget everything."""
         self._pins.clear()
+        self._ids.clear()

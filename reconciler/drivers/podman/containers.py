@@ -80,8 +80,8 @@ class Containers:
         self._places = places
         self._warn = warn
 
-    def create(self, container: ContainerSpec) -> None:
-        """Have it; replaces a half-made one, refuses one that is not ours."""
+    def create(self, container: ContainerSpec, image: str) -> None:
+        """Have it, of this image; replaces a half-made one, refuses one that is not ours."""
         name = container.container_name
         present = self._lookup.find(name)
         if present is not None:
@@ -90,6 +90,7 @@ class Containers:
             self._delete_patiently(present)
         here = filling.revealed(devices.present(container), self._places.secrets)
         body = create_request.create_request(here, self._instance, host.base_ulimits())
+        body["image"] = image
         mounts = cast("list[object]", body["mounts"])
         body["mounts"] = [*mounts, *self._places.shares.mounts(container)]
         attachment.keep_address(body, container, self._places.belongings)

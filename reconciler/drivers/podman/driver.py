@@ -19,10 +19,11 @@ from reconciler.drivers.podman.app_names import AppNames
 from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, ObserveCall, Request
 from reconciler.drivers.podman.containers import Containers, Places
+from reconciler.drivers.podman.elsewhere import Registry
 from reconciler.drivers.podman.events import Events
 from reconciler.drivers.podman.files import Files
 from reconciler.drivers.podman.firewall import Firewall
-from reconciler.drivers.podman.images import Deadlines, Images, Registry
+from reconciler.drivers.podman.images import Deadlines, Images
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.live_limits import LiveLimits
 from reconciler.drivers.podman.liveness import Liveness
@@ -158,7 +159,8 @@ class PodmanDriver:
 
     def create(self, container: ContainerSpec) -> None:
         """Have the container, not started."""
-        self._containers.create(self._images.chosen(container))
+        chosen = self._images.chosen(container)
+        self._containers.create(chosen, self._images.to_run(chosen))
 
     def write_files(self, ref: str, container: ContainerSpec) -> None:
         """Have its files in its volumes."""

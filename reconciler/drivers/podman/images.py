@@ -2,20 +2,21 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from reconciler.drivers.podman import build_context, pulling
 from reconciler.drivers.podman.client import Client, Json, Request, each_translated, json_object
+from reconciler.drivers.podman.create_request import image_to_run
+from reconciler.drivers.podman.elsewhere import Registry
 from reconciler.drivers.podman.refusal import tidy, without
 from reconciler.drivers.podman.stream import Ask, Stream
 from reconciler.errors import DriverRejected
 from reconciler.model import labels
 from reconciler.model.container import BuildSpec, ContainerSpec, PullPolicy
 from reconciler.model.image_reference import ImageReference, parse_image_reference
-from reconciler.model.pin import Pin, PinKey
-from reconciler.ports import Ledger
+from reconciler.model.pin import Pin
 
 Progress = Callable[[str], None]
 _ABSENT = 404
@@ -28,42 +29,6 @@ class Deadlines:
 
     pull: float = 1800.0
     build: float = 3600.0
-
-
-class Forgetful:
-    """Implements `ports.Ledger` for as long as this process lives."""
-
-    def __init__(self) -> None:
-        self._pins: dict[PinKey, Pin] = {}
-
-    def pins(self) -> Mapping[PinKey, Pin]:
-        """Return what is remembered."""
-        return dict(self._pins)
-
-    def pin(self, key: PinKey, pin: Pin) -> None:
-        """Remember."""
-        self._pins[key] = pin
-
-    def restore(self, pins: Mapping[PinKey, Pin]) -> None:
-        """Remember what is not."""
-        self._pins = {**pins, **self._pins}
-
-
-def _nobody(_image: str) -> str:
-    """Know no registry."""
-    return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Registry:
-    """
-    What is known of images elsewhere.
-
-    `resolve` asks what a reference means, and returns nothing where that cannot be learned.
-    """
-
-    ledger: Ledger = field(default_factory=Forgetful)
-    resolve: Callable[[str], str] = _nobody
 
 
 class Images:
@@ -82,8 +47,18 @@ class Images:
         if container.build is not None:
             if not self._is_here(container.image):
                 self._build(container, container.build, progress)
+                name = container.image
+                self._registry.ledger.recognised(name, self._inspected(name, "Id"), made=True)
             return
         reference = parse_image_reference(container.image)
+        if container.guarded:
+            container = _only_judged(container, reference)
+        self._have(container, reference, progress)
+        self.to_run(self.chosen(container))
+
+    def _have(
+        self, container: ContainerSpec, reference: ImageReference, progress: Progress
+    ) -> None:
         if container.pin:
             self._prepare_pinned(container, reference.at(container.pin), progress)
         elif reference.digest or reference.is_local:
@@ -101,6 +76,24 @@ class Images:
         if not container.pin and known is not None and known.image == container.image:
             return replace(container, pin=known.digest)
         return replace(container, pin=container.pin or reference.digest or "")
+
+    def to_run(self, container: ContainerSpec) -> str:
+        """
+        Return what the chosen container is made of: a guarded one by the id of its image.
+
+        Podman lets anybody give a name to another image; an id is what it is.
+        """
+        name = image_to_run(container)
+        reference = parse_image_reference(name)
+        if not container.guarded or not (reference.digest or container.build):
+            return name
+        found = self._inspected(name, "Id")
+        if found and self._registry.ledger.recognised(name, found) != found:
+            raise DriverRejected(
+                f"cannot create {container.container_name}: the image {container.image} is not"
+                f" the one that was prepared under this name; remove it: `podman rmi {name}`",
+            )
+        return found or name
 
     def _prepare_named(self, container: ContainerSpec, name: str, progress: Progress) -> None:
         """What is meant is certain, whoever is asked, and whenever."""
@@ -154,6 +147,10 @@ class Images:
 
         Podman's list of digests is every name with every digest, so only the image's own counts.
         """
+        digest = self._inspected(image, "Digest")
+        return digest if digest and self._is_here(reference.at(digest)) else ""
+
+    def _inspected(self, image: str, key: str) -> str:
         request = Request(
             "look_for_image",
             f"look at the image {image}",
@@ -162,8 +159,7 @@ class Images:
             expected=frozenset({_ABSENT}),
         )
         reply = self._client.call(request)
-        digest = str(reply.object().get("Digest") or "") if reply.status != _ABSENT else ""
-        return digest if digest and self._is_here(reference.at(digest)) else ""
+        return str(reply.object().get(key) or "") if reply.status != _ABSENT else ""
 
     def _name(self, reference: ImageReference, digest: str) -> None:
         """Let the tag mean on this box what it was pulled for, as a pull by tag would."""
@@ -228,6 +224,17 @@ class Images:
                     progress(said)
         if not self._is_here(container.image):
             raise DriverRejected(f"cannot {what}: Podman ended it without an image")
+
+
+def _only_judged(container: ContainerSpec, reference: ImageReference) -> ContainerSpec:
+    """Return the container as it may be prepared: by a digest, or from what is here."""
+    if reference.is_local:
+        return replace(container, pull_policy=PullPolicy.NEVER)
+    if not container.pin and not reference.digest:
+        raise DriverRejected(
+            f"cannot pull {container.image}: nobody has judged yet what it is; it is tried again",
+        )
+    return container
 
 
 def _check_may_pull(container: ContainerSpec) -> None:

@@ -61,6 +61,7 @@ _PULL_POLICIES: Final[tuple[PullPolicyWord, ...]] = (
     "never",
     "verify-signature",
 )
+KEYLESS: Final = "cosign://keyless"
 _NOT_YET: Final = "generated_secrets files"
 _RESTART_HINTS: Final = {
     "unless-stopped": "write always",
@@ -189,11 +190,17 @@ class ContainerManifest(Part):
                     yield Complaint((key, index, "key"), message)
                 given.add(variable.key)
 
+    @property
+    def signature(self) -> str:
+        """Who has to have signed the image; any word of it asks at least for a signature."""
+        asked = self.pull_policy == "verify-signature"
+        return self.image_signature or ("cosign://" if asked else "")
+
     def unsupported(self) -> tuple[str, ...]:
         """Return the keys that cannot be carried out yet."""
+        wanted = self.image_signature or ""
         held = {
-            "image_signature": self.image_signature is not None,
-            "pull_policy": self.pull_policy == "verify-signature",
+            "image_signature": wanted.startswith(KEYLESS),
             "security": self.security.apparmor_profile is not None,
         }
         return tuple(key for key, is_used in held.items() if is_used)

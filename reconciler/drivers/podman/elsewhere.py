@@ -1,0 +1,50 @@
+"""What the driver is told of images elsewhere, and of what they were taken to mean."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.pin import Pin, PinKey
+from reconciler.ports import Ledger
+
+
+class Forgetful:
+    """Implements `ports.Ledger` for as long as this process lives."""
+
+    def __init__(self) -> None:
+        self._pins: dict[PinKey, Pin] = {}
+        self._ids: dict[str, str] = {}
+
+    def pins(self) -> Mapping[PinKey, Pin]:
+        """Return what is remembered."""
+        return dict(self._pins)
+
+    def pin(self, key: PinKey, pin: Pin) -> None:
+        """Remember."""
+        self._pins[key] = pin
+
+    def restore(self, pins: Mapping[PinKey, Pin]) -> None:
+        """Remember what is not."""
+        self._pins = {**pins, **self._pins}
+
+    def recognised(self, name: str, image_id: str, *, made: bool = False) -> str:
+        """Return the first id that was seen under a name, or that was made."""
+        if made:
+            self._ids[name] = image_id
+        return self._ids.setdefault(name, image_id)
+
+
+def _nobody(_image: str) -> str:
+    """Know no registry."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """
+    What is known of images elsewhere.
+
+    `resolve` asks what a reference means, and returns nothing where that cannot be learned.
+    """
+
+    ledger: Ledger = field(default_factory=Forgetful)
+    resolve: Callable[[str], str] = _nobody
