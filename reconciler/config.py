@@ -7,12 +7,14 @@ The only reader of the environment.
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reconciler.errors import ConfigurationError
+from reconciler.model.isolation import LAN_RANGES
 from reconciler.model.template import FACTS
 
 PREFIX = "ARCHIPELAGO_"
@@ -34,6 +36,15 @@ def _unless_off(value: object) -> object:
     return None if value == "off" else value
 
 
+def _ranges(value: object) -> object:
+    """A variable has them in one text."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _network(text: str) -> str:
+    return str(ip_network(text))
+
+
 class Limits(BaseModel):
     """Limits of containers that give none: CPU in cores, memory in bytes; None is no limit."""
 
@@ -42,6 +53,9 @@ class Limits(BaseModel):
     cpu: Annotated[float | None, Field(gt=0)] = None
     memory: Annotated[int | None, Field(ge=2**23)] = None
     pids: Annotated[int | None, Field(ge=16)] = 2048
+
+
+Range = Annotated[str, AfterValidator(_network)]
 
 
 class Settings(BaseModel):
@@ -53,6 +67,7 @@ class Settings(BaseModel):
     catalogue: Path = Path("apps")
     state_dir: Path
     data_dir: Path = Path("/var/lib/archipelago")
+    lan: Annotated[tuple[Range, ...], BeforeValidator(_ranges)] = LAN_RANGES
     instance: Annotated[str, Field(pattern=INSTANCE)] = "archipelago"
     podman: str | None = None
     interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0

@@ -682,7 +682,7 @@ MUTANTS = (
     # Who reaches whom
     Mutant(
         "a connection opens the other way as well",
-        "core/isolation.py",
+        "core/relations.py",
         "passages = {p for c in spec.connections for p in _passages(c, around)}",
         "passages = {p for a in around.situation.desired.apps.values()"
         " for c in a.connections for p in _passages(c, around)}",

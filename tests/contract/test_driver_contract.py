@@ -23,7 +23,7 @@ from reconciler.model.container import (
     ShareSpec,
 )
 from reconciler.model.desired import NetworkSpec, VolumeSpec
-from reconciler.model.isolation import IsolationSpec, Passage
+from reconciler.model.isolation import Egress, IsolationSpec, Passage
 from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
 from reconciler.model.pin import Pin
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
@@ -1023,8 +1023,8 @@ def test_a_file_of_an_app_that_runs_is_there_at_the_start(machine):
 # --- isolation -------------------------------------------------------------------------------
 
 
-def rules(machine, *passages, app="notes"):
-    return IsolationSpec(app, f"i-{app}"[-15:], passages)
+def rules(machine, *passages, app="notes", egress=Egress.INTERNET):
+    return IsolationSpec(app, f"i-{app}"[-15:], passages, egress)
 
 
 def test_rules_are_told_replaced_and_forgotten_each_app_on_its_own(machine):
@@ -1042,6 +1042,13 @@ def test_rules_are_told_replaced_and_forgotten_each_app_on_its_own(machine):
     machine.driver.forget_isolation("db")
     machine.driver.forget_isolation("notes")
     assert machine.driver.observe() == Observed()
+
+
+def test_the_way_out_is_told_and_replaced(machine):
+    for egress in (Egress.NONE, Egress.LAN, Egress.INTERNET, Egress.NONE):
+        machine.driver.isolate(rules(machine, egress=egress))
+        assert machine.driver.observe().isolation == (rules(machine, egress=egress),)
+    machine.driver.forget_isolation("notes")
 
 
 def test_an_app_that_left_only_rules_is_still_known(machine):

@@ -36,7 +36,7 @@ from reconciler.errors import DriverConflict
 from reconciler.model.container import ContainerSpec, HealthCheck
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
-from reconciler.model.isolation import IsolationSpec, Names
+from reconciler.model.isolation import LAN_RANGES, Egress, IsolationSpec, Names
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
 from reconciler.model.volume import ObservedVolume
 from reconciler.ports import Secrets, Subscription, Wake
@@ -68,12 +68,13 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where host directories, shared copies and images are, and how long images may take."""
+    """Where directories, copies, images and the local network are; how long images may take."""
 
     data_dir: Path = Path("/var/lib/archipelago")
     shares_dir: Path = Path("/var/lib/archipelago/shares")
     deadlines: Deadlines = field(default_factory=Deadlines)
     registry: Registry = field(default_factory=Registry)
+    lan: tuple[str, ...] = LAN_RANGES
 
 
 class PodmanDriver:
@@ -101,7 +102,7 @@ class PodmanDriver:
         self._names = AppNames(self._client)
         self._addresses = Addresses()
         self._limits = LiveLimits(rootful=self._liveness.rootful)
-        self._firewall = Firewall(instance)
+        self._firewall = Firewall(instance, settings.lan)
         places = Places(settings.data_dir, shares, secrets, self._belongings, self._names)
         self._containers = Containers(self._client, self._lookup, instance, places, hooks.warn)
         self._files = Files(self._client, self._lookup, secrets, shares)
@@ -114,7 +115,7 @@ class PodmanDriver:
         found = self._lookup.all()
         # After the containers: what was seen to run got its rules before that.
         isolation, unenforceable = self._firewall.observe()
-        connected = {i.app for i in isolation if i.passages}
+        connected = {i.app for i in isolation if i.passages or i.egress is Egress.NONE}
         containers = [self._reached(listed, connected) for listed in found]
         known = frozenset(c.ref for c in containers)
         self._addresses.forget(known)
