@@ -25,9 +25,11 @@ _PRIVATE4 = (
     *("172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3"),
 )
 _PRIVATE6 = ("::/3", "2001::/32", "2002::/16", "4000::/2", "8000::/1")
+_NAMES = "meta l4proto { tcp, udp } ct original proto-dst 53"
 _REFUSE = "reject with icmpx type admin-prohibited"
 # A packet to an own port of the machine that leads on into a container has `dnat`: that is a
-# detour by the host. What asks the name server asks it at its own bridge, not at any address.
+# detour by the host. Names are asked at the own bridge, at the port to which they were sent:
+# with `dns_bind_port` netavark leads them to another one.
 _CHAINS = f"""\
   chain outward {{
     ct status dnat {_REFUSE}
@@ -53,7 +55,7 @@ _CHAINS = f"""\
     type filter hook input priority filter - 5; policy accept;
     ct direction reply ct state established,related accept
     iifname @members icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
-    iifname @outward meta l4proto {{ tcp, udp }} th dport 53 fib daddr . iif type local accept
+    iifname @outward {_NAMES} fib daddr . iif type local accept
     iifname @members {_REFUSE}
   }}
 """
