@@ -28,6 +28,7 @@ FactText = Annotated[str, Field(min_length=1, max_length=256)]
 _IN_WORDS = {
     "instance": "a name has lower-case letters, digits and dashes, 32 at most",
     "log_format": "it is console, json or auto",
+    "lan": "a range of addresses is written as 192.168.0.0/16 or fd00::/8",
 }
 
 
@@ -151,6 +152,6 @@ def _told(error: ValidationError, places: Mapping[str, str]) -> str:
             known = ", ".join(Settings.model_fields)
             lines.append(f"cannot use {place}: there is no setting `{name}` (there are: {known})")
         else:
-            why = _IN_WORDS.get(name) or fault["msg"].lower()
+            why = _IN_WORDS.get(str(fault["loc"][0])) or fault["msg"].lower()
             lines.append(f"cannot use `{name}` from {place}: {why}")
     return "\n".join(lines)

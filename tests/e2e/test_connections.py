@@ -247,3 +247,44 @@ def test_a_container_that_was_connected_by_hand_is_put_right(street):
     box.wait(lambda s: box.container("thief")["Networks"] == [own], "in its own network again")
     assert reaches(box, "thief", "main", 8080)
     assert started(box, "thief") == before
+
+
+def test_who_has_no_way_out_knows_its_own_and_whom_it_is_connected_to(street):
+    """Nobody is asked for a name: it would be passed on."""
+    box = street
+    parts = {
+        name: {
+            "image": IMAGE,
+            "command": ["busybox", "sh", "-c", TWO_DOORS],
+            "stop_grace_period": 0,
+            "tmpfs": ["/tmp"],
+            "network_aliases": [f"{name}-too"],
+        }
+        for name in ("web", "cache")
+    }
+    safe = {"id": "safe", "name": "safe", "containers": parts}
+    safe |= {"network": {"egress": "none"}, "dependencies": [{"app_id": "db", "ports": [8080]}]}
+    (box.desired / "safe.yml").write_text(json.dumps({"app": safe}))
+    box.wait_ready("safe")
+    before = started_part(box, "safe", "web")
+    for host in ("web", "web-too", "cache", "cache-too"):
+        assert becomes(box, True, "safe", host, 9090, "web"), host
+    assert reaches(box, "safe", "db", 8080, "web")
+    assert not reaches(box, "safe", "db", 9090, "web")
+    asked = ("timeout", "3", "busybox", "nslookup", "cache")
+    assert inside(box, "safe", *asked, container="web")[0] != 0
+    # The name server of its network answers again; nothing was restarted.
+    del safe["network"]
+    (box.desired / "safe.yml").write_text(json.dumps({"app": safe}))
+    ends = time.monotonic() + WAIT
+    while inside(box, "safe", *asked, container="web")[0] and time.monotonic() < ends:
+        time.sleep(0.1)
+    assert inside(box, "safe", *asked, container="web")[0] == 0
+    assert started_part(box, "safe", "web") == before
+    plan = box.run("plan", "--detailed-exitcode", check=False)
+    assert plan.returncode == 0, plan.stdout
+
+
+def started_part(box, app, container):
+    found = box.container(app, container)
+    return found["Id"], found["StartedAt"]
