@@ -25,6 +25,7 @@ from reconciler.report.metrics import Metrics
 from reconciler.report.recorder import FanOut, Listeners
 from reconciler.report.status_file import StatusFile, load_status
 from reconciler.sources.watch import DirectoryWatch
+from reconciler.trials import TrialRunner
 from reconciler.usage import UsageMeter
 
 
@@ -123,6 +124,9 @@ class _Built:
         lanes = LanePool(applier, controller.wake, self.logs.bug)
         probes = ProbePool(self.driver, clock, controller.wake)
         usage = UsageMeter(self.driver, clock, controller.wake, self.logs.bug)
+        trials = TrialRunner(
+            self.driver, clock, controller.wake, self.logs.bug, settings.isolation_interval
+        )
         secrets = parts.secrets(settings)
         last_words = LogEnds(self.driver, secrets, controller.wake, self.logs.bug)
         kept = parts.revisions(settings, self.logs.warn)
@@ -141,6 +145,7 @@ class _Built:
             lanes=lanes,
             probes=probes,
             usage=usage,
+            trials=trials,
             last_words=last_words,
             revisions=kept,
             recorder=recorder,
@@ -154,6 +159,7 @@ class _Built:
             lanes.close,
             probes.close,
             usage.close,
+            trials.close,
             last_words.close,
             *(w.close for w in watches),
             subscription.close,

@@ -72,6 +72,7 @@ class Settings(BaseModel):
     instance: Annotated[str, Field(pattern=INSTANCE)] = "archipelago"
     podman: str | None = None
     interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    isolation_interval: Annotated[float, Field(ge=60, le=86_400)] = 3600.0
     prune_limit: Annotated[int, Field(ge=0)] = 3
     window: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     metrics: Annotated[str | None, BeforeValidator(_unless_off)] = "127.0.0.1:9465"

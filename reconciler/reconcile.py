@@ -19,6 +19,7 @@ from reconciler.core import (
     revisions,
     rollback,
     suspension,
+    verifying,
     watching,
 )
 from reconciler.core.comparison import Comparison
@@ -45,6 +46,7 @@ from reconciler.ports import (
     Recorder,
     Revisions,
     Source,
+    Trials,
     Usage,
 )
 
@@ -62,6 +64,7 @@ class Parts:
     lanes: Lanes
     probes: Probes
     usage: Usage
+    trials: Trials
     last_words: LastWords
     revisions: Revisions
     recorder: Recorder
@@ -135,6 +138,7 @@ class Reconciler:
                 parts.lanes.dispatch(change)
         parts.probes.watch(watching.to_probe(comparisons))
         parts.usage.watch(watching.to_measure(situation.desired))
+        parts.trials.watch(verifying.trials(situation))
         parts.last_words.watch(looping.log_ends(situation, comparisons))
         more = self._keep(situation, comparisons)
         status = self._tell(began, situation, made, comparisons)
@@ -175,6 +179,7 @@ class Reconciler:
             evidence=evidence,
             probes=parts.probes.records(),
             usage=parts.usage.records(),
+            tried=parts.trials.records(),
             attempts=backoff.not_retried(memory.attempts, evidence.retried),
             prune_limit=self._settings.prune_limit,
             last_words=parts.last_words.records(),
@@ -259,6 +264,7 @@ class Reconciler:
             running=parts.lanes.running(),
             progress=parts.lanes.progress(),
             last=memory.last,
+            trials=verifying.trials(situation),
         )
         return Status(
             apps=app_statuses(situation, reported, memory.status),

@@ -92,7 +92,7 @@ def names_of(spec: AppSpec, around: Surroundings) -> Names:
             if seen is None:
                 continue
             found[f"{container.name}.{connection.app}"] = seen.address
-            if container.name == _serving(target, connection.ports):
+            if container.name == serving(target, connection.ports):
                 names = [connection.app, *([connection.asked] if connection.asked else [])]
                 found |= dict.fromkeys(names, seen.address)
     return tuple(sorted(found.items()))
@@ -113,7 +113,7 @@ def _aliases(container: ContainerSpec) -> tuple[str, ...]:
     return (container.name, *filter(None, (container.hostname,)), *container.aliases)
 
 
-def _serving(target: AppSpec, ports: tuple[int, ...]) -> str:
+def serving(target: AppSpec, ports: tuple[int, ...]) -> str:
     """Return the container that is meant by an app's name."""
     for port in ports:
         for container in target.containers:

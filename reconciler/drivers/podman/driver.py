@@ -12,6 +12,7 @@ from reconciler.drivers.podman import (
     differences,
     host,
     logs,
+    reaching,
     volume_size,
 )
 from reconciler.drivers.podman.addresses import Addresses
@@ -38,6 +39,7 @@ from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
 from reconciler.model.isolation import LAN_RANGES, Egress, IsolationSpec, Names
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
+from reconciler.model.trial import Reach, Target
 from reconciler.model.volume import ObservedVolume
 from reconciler.ports import Secrets, Subscription, Wake
 
@@ -221,6 +223,13 @@ class PodmanDriver:
     def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
         """Ask whether it is well; never raises."""
         return self._prober.probe(container, check)
+
+    def reach(self, ref: str, targets: tuple[Target, ...]) -> tuple[Reach, ...]:
+        """Try connections from inside a running container."""
+        listed = self._lookup.find(ref)
+        if listed is None:
+            raise DriverConflict(f"cannot try what {ref} reaches: it is gone")
+        return reaching.reach(self._liveness, listed.container, targets)
 
     def volume_usage(self, name: str, stop: threading.Event) -> int | None:
         """Return how many bytes the volume takes on its disk."""
