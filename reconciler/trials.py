@@ -2,7 +2,8 @@
 Tries now and then what apps reach, one app after another. It never judges.
 
 What is tried takes seconds, so nothing waits for it: one thread, at its own pace. A result counts
-when it came twice in a row, since a packet may get lost and a container may just be starting.
+when it came twice in a row, since a packet may get lost and a container may just be starting. The
+kernel says only so often that it refuses: where nobody answered, it is asked a few times more.
 """
 
 import random
@@ -19,6 +20,7 @@ JITTER = 0.1
 FIRST_SECONDS = 2.0  # what begins now has more urgent things to do
 AGAIN_SECONDS = 2.0  # until the same is tried a second time
 FAILED_SECONDS = 30.0
+MOST = 4  # runs until silence is taken for an answer
 CLOSE_SECONDS = 5.0
 
 Results = tuple[Reach, ...]
@@ -29,6 +31,7 @@ class _Due:
     trial: Trial
     at: float
     last: Results | None = None  # not told yet: it has to come once more
+    runs: int = 0  # in which that came
 
 
 class TrialRunner:
@@ -112,11 +115,12 @@ class TrialRunner:
             if results is None:
                 due.at, due.last = now + FAILED_SECONDS, None
                 return
-            tried = Tried(due.trial, results)
-            known = self._records.get(app)
-            if known != tried and not _agree(due.last, results):
-                due.at, due.last = now + AGAIN_SECONDS, results
+            due.runs = due.runs + 1 if _agree(due.last, results) else 1
+            due.last = _together(due.last, results) if due.runs > 1 else results
+            if due.runs == 1 or (Reach.SILENT in due.last and due.runs < MOST):
+                due.at = now + AGAIN_SECONDS
                 return
+            tried, known = Tried(due.trial, due.last), self._records.get(app)
             self._records[app] = tried
             due.last = None
             due.at = now + self._interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
@@ -125,5 +129,12 @@ class TrialRunner:
 
 
 def _agree(before: Results | None, after: Results) -> bool:
-    """Whether the same arrived; how the rest was refused depends on how often that is said."""
+    """Whether the same arrived."""
     return before is not None and [r.arrived for r in before] == [r.arrived for r in after]
+
+
+def _together(before: Results | None, after: Results) -> Results:
+    """Who said once that he refuses did so, whoever was silent then."""
+    return tuple(
+        b if a is Reach.SILENT else a for b, a in zip(before or after, after, strict=True)
+    )

@@ -16,7 +16,7 @@ from reconciler.model.observed import ObservedContainer
 from reconciler.model.status import BREACHED, CUT_OFF, AppStatus, ConditionType
 from reconciler.model.trial import MACHINE, Attempt, Reach, Target, Trial, Tried, Wanted
 
-NEIGHBOURS = 4  # other apps that are tried: with all of them the work would grow with the square
+NEIGHBOURS = 3  # other apps that are tried: with all of them the work would grow with the square
 NO_PORT = 9  # where hardly anybody listens, and a machine that is reached says so
 # Where nobody is, and what a cloud tells of its machine.
 OUTSIDE, METADATA = "192.0.2.1", "169.254.169.254"
@@ -89,11 +89,12 @@ def isolated(
     if situation.observed.unenforceable:
         return False, "NotEnforceable", f"not enforced: {situation.observed.unenforceable}"
     tried = situation.tried.get(spec.id)
-    told = _judged(tried) if tried is not None and tried.trial == trial else None
+    if tried is not None and tried.trial == trial:
+        return _judged(tried)
     known = before.condition(ConditionType.NETWORK_ISOLATED) if before else None
-    if told is None and known is not None:
+    if known is not None:
         return known.status, known.reason, known.message  # nothing says that it is otherwise now
-    return told or (False, "NotProbed", "what it reaches was not tried yet")
+    return False, "NotProbed", "what it reaches was not tried yet"
 
 
 def fits(wanted: Wanted, reach: Reach) -> bool | None:
@@ -107,13 +108,13 @@ def fits(wanted: Wanted, reach: Reach) -> bool | None:
             return None if reach is Reach.SILENT else reach is Reach.SHUT
 
 
-def _judged(tried: Tried) -> Answer | None:
+def _judged(tried: Tried) -> Answer:
     fine = [
         (attempt, fits(attempt.wanted, reach))
         for attempt, reach in zip(tried.trial.attempts, tried.results, strict=True)
     ]
     if any(ok is False for attempt, ok in fine if attempt.wanted is Wanted.CONTROL):
-        return None
+        return False, "NotKnown", "what it reaches cannot be tried: it does not even reach itself"
     cut_off = [a.name for a, ok in fine if ok is False and a.wanted is Wanted.ARRIVES]
     reached = [a.name for a, ok in fine if ok is False and a.wanted is not Wanted.ARRIVES]
     told = [
@@ -122,7 +123,10 @@ def _judged(tried: Tried) -> Answer | None:
     ]
     if told:
         return False, BREACHED if reached else CUT_OFF, "; ".join(told)
-    return None if any(ok is None for _, ok in fine) else (True, "Isolated", "")
+    silent = [attempt.name for attempt, ok in fine if ok is None]
+    if silent:
+        return False, "NotKnown", f"nobody says whether it reaches {', '.join(silent)}"
+    return True, "Isolated", ""
 
 
 def _trial(spec: AppSpec, others: Sequence[AppSpec], around: Surroundings) -> Trial | None:
@@ -139,11 +143,11 @@ def _attempts(
     around: Surroundings,
 ) -> Iterator[Attempt]:
     """What has to be refused comes first: the kernel says only so often that it refuses."""
-    yield Attempt("itself", Target("127.0.0.1", NO_PORT), Wanted.CONTROL)
     if rules.egress is Egress.NONE:
         yield Attempt("the internet", Target(OUTSIDE, NO_PORT), Wanted.SHUT)
     if rules.egress is Egress.INTERNET:
         yield Attempt("addresses of links", Target(METADATA, 80), Wanted.SHUT)
+    yield Attempt("itself", Target("127.0.0.1", NO_PORT), Wanted.CONTROL)
     yield Attempt("this machine", Target(MACHINE, NO_PORT), Wanted.NOT_ARRIVES)
     yield from _passages(rules, around)
     for other in others:

@@ -76,11 +76,20 @@ def test_a_result_counts_when_it_came_twice(rig):
     assert engine.calls == 3
 
 
-def test_how_it_was_refused_may_differ(rig):
-    runner, engine, woken, _ = rig(Reach.SHUT, Reach.SILENT)
+def test_who_refused_once_did_so(rig):
+    for answers in ([Reach.SHUT, Reach.SILENT], [Reach.SILENT, Reach.SILENT, Reach.SHUT]):
+        runner, engine, woken, _ = rig(*answers)
+        runner.watch({"web": TRIAL})
+        assert woken.wait(5)
+        assert engine.calls == len(answers)
+        assert results(runner) == [(Reach.SHUT,)]
+
+
+def test_silence_is_an_answer_after_some_runs(rig):
+    runner, engine, woken, _ = rig(Reach.SILENT)
     runner.watch({"web": TRIAL})
     assert woken.wait(5)
-    assert engine.calls == 2
+    assert (engine.calls, results(runner)) == (trials.MOST, [(Reach.SILENT,)])
 
 
 def test_the_same_again_after_the_interval_wakes_nobody(rig):

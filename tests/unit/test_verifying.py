@@ -52,7 +52,7 @@ def test_the_machine_the_others_and_what_is_declared_are_tried():
         "db:9": (Target("10.0.1.0", 9), Wanted.NOT_ARRIVES),
     }
     assert tried_of("db", having(DB, WEB))["web:9"][1] is Wanted.NOT_ARRIVES
-    assert trials(having(DB, WEB))["web"].targets[0] == Target("127.0.0.1", 9)
+    assert trials(having(DB, WEB))["web"].targets[0] == Target(METADATA, 80)
 
 
 @pytest.mark.parametrize(
@@ -168,14 +168,17 @@ def test_every_difference_is_named(results, reason, message):
     assert judged(status("Isolated", ok=True), **results) == (False, reason, message)
 
 
-def test_where_nothing_can_be_said_what_was_said_stays():
+def test_silence_is_no_proof():
     quiet = {"egress": Egress.NONE, "out": Reach.SILENT}
-    nothing = (False, "NotProbed", "what it reaches was not tried yet")
-    assert judged(**quiet) == nothing
-    assert judged(status("Breached", "it leaks"), **quiet) == (False, "Breached", "it leaks")
+    words = "nobody says whether it reaches the internet"
+    assert judged(**quiet) == (False, "NotKnown", words)
+    assert judged(status("Isolated", ok=True), **quiet) == (False, "NotKnown", words)
     assert judged(**quiet, machine=Reach.OPEN)[1] == "Breached"
-    assert judged(itself=Reach.SHUT, machine=Reach.OPEN) == nothing
-    assert judged(status("Isolated", ok=True), itself=Reach.SILENT) == (True, "Isolated", "")
+
+
+def test_who_does_not_reach_itself_proves_nothing():
+    words = "what it reaches cannot be tried: it does not even reach itself"
+    assert judged(itself=Reach.SHUT, machine=Reach.OPEN) == (False, "NotKnown", words)
 
 
 def test_a_result_of_other_rules_says_nothing():

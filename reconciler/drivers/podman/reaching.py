@@ -21,7 +21,7 @@ from reconciler.model.observed import ContainerState, ObservedContainer
 from reconciler.model.trial import MACHINE, Reach, Target
 
 SECONDS = 2.5  # the kernel asks a second time after one
-OTHERS = 3  # addresses of the machine that are tried besides the bridge's
+OTHERS = 2  # addresses of the machine that are tried besides the bridge's
 _LOCAL = re.compile(r"\|-- (\d+\.\d+\.\d+\.\d+)\n\s+/32 host LOCAL")
 _SHUT = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EPERM}
 _CLOSED = {errno.ECONNREFUSED, errno.ECONNRESET}
