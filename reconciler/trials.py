@@ -3,7 +3,7 @@ Tries now and then what apps reach, one app after another. It never judges.
 
 What is tried takes seconds, so nothing waits for it: one thread, at its own pace. A result counts
 when it came twice in a row, since a packet may get lost and a container may just be starting. The
-kernel says only so often that it refuses: where nobody answered, it is asked a few times more.
+kernel says only so often that it refuses: where that has to be said, it is asked again.
 """
 
 import random
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 
 from reconciler.errors import DriverError
-from reconciler.model.trial import Reach, Trial, Tried
+from reconciler.model.trial import Reach, Trial, Tried, Wanted
 from reconciler.ports import Clock, Driver, Wake
 
 INTERVAL_SECONDS = 3600.0
@@ -117,7 +117,7 @@ class TrialRunner:
                 return
             due.runs = due.runs + 1 if _agree(due.last, results) else 1
             due.last = _together(due.last, results) if due.runs > 1 else results
-            if due.runs == 1 or (Reach.SILENT in due.last and due.runs < MOST):
+            if due.runs == 1 or (_is_open(due.trial, due.last) and due.runs < MOST):
                 due.at = now + AGAIN_SECONDS
                 return
             tried, known = Tried(due.trial, due.last), self._records.get(app)
@@ -131,6 +131,12 @@ class TrialRunner:
 def _agree(before: Results | None, after: Results) -> bool:
     """Whether the same arrived."""
     return before is not None and [r.arrived for r in before] == [r.arrived for r in after]
+
+
+def _is_open(trial: Trial, results: Results) -> bool:
+    """Whether somebody was silent who has to say that he refuses."""
+    each = zip(trial.attempts, results, strict=True)
+    return any(r is Reach.SILENT and a.wanted is Wanted.SHUT for a, r in each)
 
 
 def _together(before: Results | None, after: Results) -> Results:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,8 @@ from reconciler.trials import TrialRunner
 
 RULES = IsolationSpec("web", "ar-web")
 TRIAL = Trial("id", 7, RULES, (Attempt("db", Target("10.0.0.1", 9), Wanted.NOT_ARRIVES),))
+
+SHUT = replace(TRIAL.attempts[0], wanted=Wanted.SHUT)
 
 
 class Clock:
@@ -79,17 +82,19 @@ def test_a_result_counts_when_it_came_twice(rig):
 def test_who_refused_once_did_so(rig):
     for answers in ([Reach.SHUT, Reach.SILENT], [Reach.SILENT, Reach.SILENT, Reach.SHUT]):
         runner, engine, woken, _ = rig(*answers)
-        runner.watch({"web": TRIAL})
+        runner.watch({"web": replace(TRIAL, attempts=(SHUT,))})
         assert woken.wait(5)
         assert engine.calls == len(answers)
         assert results(runner) == [(Reach.SHUT,)]
 
 
-def test_silence_is_an_answer_after_some_runs(rig):
+@pytest.mark.parametrize(("wanted", "runs"), [(Wanted.NOT_ARRIVES, 2), (Wanted.SHUT, trials.MOST)])
+def test_silence_is_an_answer_after_some_runs(rig, wanted, runs):
     runner, engine, woken, _ = rig(Reach.SILENT)
-    runner.watch({"web": TRIAL})
+    asked = replace(TRIAL, attempts=(replace(TRIAL.attempts[0], wanted=wanted),))
+    runner.watch({"web": asked})
     assert woken.wait(5)
-    assert (engine.calls, results(runner)) == (trials.MOST, [(Reach.SILENT,)])
+    assert (engine.calls, results(runner)) == (runs, [(Reach.SILENT,)])
 
 
 def test_the_same_again_after_the_interval_wakes_nobody(rig):
