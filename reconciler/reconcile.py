@@ -36,6 +36,7 @@ from reconciler.model.pin import Pin, PinKey
 from reconciler.model.revision import FailedRevision
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.status import ConditionType, PassStatus, Status
+from reconciler.model.trial import Trial
 from reconciler.ports import (
     Clock,
     Driver,
@@ -138,10 +139,11 @@ class Reconciler:
                 parts.lanes.dispatch(change)
         parts.probes.watch(watching.to_probe(comparisons))
         parts.usage.watch(watching.to_measure(situation.desired))
-        parts.trials.watch(verifying.trials(situation))
+        trials = verifying.trials(situation)
+        parts.trials.watch(trials)
         parts.last_words.watch(looping.log_ends(situation, comparisons))
         more = self._keep(situation, comparisons)
-        status = self._tell(began, situation, made, comparisons)
+        status = self._tell(began, situation, made, comparisons, trials)
         again = 0.0 if more else self._look_again(situation, made, settle)
         return PassResult(status, again, bool(parts.lanes.running()))
 
@@ -155,7 +157,7 @@ class Reconciler:
         """Look and plan, begin nothing, and return the status."""
         began = self._parts.clock.monotonic()
         situation, made = self.preview()
-        return self._status(began, situation, made, compare_all(situation))
+        return self._status(began, situation, made, compare_all(situation), {})
 
     def _load(self) -> tuple[Desired, float | None]:
         memory = self._memory
@@ -239,9 +241,10 @@ class Reconciler:
         situation: Situation,
         made: Plan,
         comparisons: Mapping[str, Comparison],
+        trials: Mapping[str, Trial],
     ) -> Status:
         memory = self._memory
-        status = self._status(began, situation, made, comparisons)
+        status = self._status(began, situation, made, comparisons, trials)
         memory.attempts = {
             a.id: memory.attempts[a.id] for a in status.apps if a.id in memory.attempts
         }
@@ -256,6 +259,7 @@ class Reconciler:
         situation: Situation,
         made: Plan,
         comparisons: Mapping[str, Comparison],
+        trials: Mapping[str, Trial],
     ) -> Status:
         parts, memory = self._parts, self._memory
         reported = Reported(
@@ -264,7 +268,7 @@ class Reconciler:
             running=parts.lanes.running(),
             progress=parts.lanes.progress(),
             last=memory.last,
-            trials=verifying.trials(situation),
+            trials=trials,
         )
         return Status(
             apps=app_statuses(situation, reported, memory.status),
