@@ -21,9 +21,20 @@ INTERNET, LAN, METADATA = "198.51.100.7", "192.168.77.7", "169.254.169.254"
 INTERNET6, LAN6 = "2001:db8:5::7", "fd77::7"
 OUTSIDE = (INTERNET, LAN, METADATA)
 ALLOWED = {Egress.INTERNET: {INTERNET}, Egress.LAN: {INTERNET, LAN}, Egress.NONE: set()}
+OVER_THERE = ("nsenter", "--net=/run/netns/outside")
 PUBLISHED = 18099
 HOST = 7007
 ELSEWHERE = 5353
+ANSWER = f"""
+import socket, threading
+def answer(who):
+    if who.recv(512):
+        who.sendall(b"heard")
+    who.close()
+here = socket.create_server(("::", {PORT}), family=socket.AF_INET6, dualstack_ipv6=True)
+while True:
+    threading.Thread(target=answer, args=(here.accept()[0],), daemon=True).start()
+"""
 RELAY = f"""
 import socket
 here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -60,15 +71,14 @@ def outside():
     ip("-n", "outside", "link", "set", "lo", "up")
     ip("-n", "outside", "route", "add", "default", "via", "198.51.100.1")
     ip("-n", "outside", "-6", "route", "add", "default", "via", "2001:db8:5::1")
-    serve = [sys.executable, "-m", "http.server", "--bind", "::", str(PORT)]
-    served = subprocess.Popen(
-        ["ip", "netns", "exec", "outside", *serve], cwd="/", stderr=subprocess.DEVNULL
-    )
-    assert until(lambda: reached_from(INTERNET, PORT) and reached_from(INTERNET6, PORT))
-    yield
-    served.kill()
-    served.wait(10)
-    ip("netns", "delete", "outside")
+    served = subprocess.Popen([*OVER_THERE, sys.executable, "-c", ANSWER])
+    try:
+        assert until(lambda: reached_from(INTERNET, PORT) and reached_from(INTERNET6, PORT))
+        yield
+    finally:
+        served.kill()
+        served.wait(10)
+        ip("netns", "delete", "outside")
 
 
 @contextmanager
@@ -180,7 +190,7 @@ def reached_from(address, port):
 
 
 def far_reaches(address, port):
-    asked = ["ip", "netns", "exec", "outside", "busybox", "nc", "-w", "2", address, str(port)]
+    asked = [*OVER_THERE, "busybox", "nc", "-w", "2", address, str(port)]
     return not subprocess.run(asked, stdin=subprocess.DEVNULL, check=False).returncode
 
 
@@ -252,7 +262,7 @@ def test_neighbours_are_found_and_the_own_network_is_open(street):
 def test_an_open_connection_out_ends_with_its_way(street):
     """Every packet is judged, not only the first."""
     street.rules("one", Egress.LAN)
-    ref, asked = street.houses["one"].container_name, f"GET /{'x' * 20} HTTP/1.0\r\n\r\n"
+    ref = street.houses["one"].container_name
     for ends in (False, True):
         talk = subprocess.Popen(
             ["podman", "exec", "-i", ref, "busybox", "nc", LAN, str(PORT)],
@@ -264,11 +274,11 @@ def test_an_open_connection_out_ends_with_its_way(street):
         time.sleep(1)
         if ends:
             street.rules("one")
-        talk.stdin.write(asked)
+        talk.stdin.write("hello\n")
         talk.stdin.flush()
         time.sleep(1)
         talk.kill()
-        assert ("404" in talk.communicate()[0]) is not ends
+        assert ("heard" in talk.communicate()[0]) is not ends
 
 
 def test_a_passage_leads_where_no_way_out_does(street):

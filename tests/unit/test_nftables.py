@@ -109,7 +109,9 @@ def test_nft_takes_it_and_prints_what_is_in_the_golden_file(listing):
             check=True,
         ).stdout
         assert nftables.isolations(printed) == ALL
-        assert nftables.rules(printed) == nftables.rules(json.dumps(listing))
+        # Of a port before it was led elsewhere, older ones do not know what it is.
+        odd, known = '"0x35 [invalid type]"', nftables.rules(json.dumps(listing))
+        assert nftables.rules(printed).replace(odd, "53") == known.replace(odd, "53")
     finally:
         subprocess.run(["nft", "-f", "-"], input=nftables.script("box", ()), text=True, check=True)
 
