@@ -99,13 +99,11 @@ def isolated(
 
 def fits(wanted: Wanted, reach: Reach) -> bool | None:
     """Return whether a result is as it has to be; None where it says nothing."""
-    match wanted:
-        case Wanted.ARRIVES | Wanted.CONTROL:
-            return reach.arrived
-        case Wanted.NOT_ARRIVES:
-            return not reach.arrived
-        case Wanted.SHUT:
-            return None if reach is Reach.SILENT else reach is Reach.SHUT
+    if wanted is Wanted.NOT_ARRIVES:
+        return not reach.arrived
+    if wanted is Wanted.SHUT:
+        return None if reach is Reach.SILENT else reach is Reach.SHUT
+    return reach.arrived
 
 
 def _judged(tried: Tried) -> Answer:

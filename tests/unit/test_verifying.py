@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from builders import NOW, app, container, desired, observed, seen, situation
 
-from reconciler.core.verifying import METADATA, NEIGHBOURS, OUTSIDE, fits, isolated, trials
+from reconciler.core.verifying import METADATA, NEIGHBOURS, OUTSIDE, fits, isolated, table, trials
 from reconciler.model.change import Action
 from reconciler.model.container import HealthCheck, HealthKind, PortSpec
 from reconciler.model.desired import Connection
@@ -106,6 +106,24 @@ def test_of_many_apps_each_is_tried_by_some():
     given = having(*many, rules=tuple(IsolationSpec(a.id, f"ar-{a.id}") for a in many))
     told = [n for trial in trials(given).values() for n in (a.name for a in trial.attempts)]
     assert {told.count(f"{a.id}:9") for a in many} == {NEIGHBOURS}
+
+
+def test_the_table_has_what_was_tried_and_what_is_declared_besides():
+    asking = replace(WEB, connections=(Connection("db", (5432, 53)),))
+    ports = (PortSpec(1, 5432), PortSpec(2, 53, "udp"))
+    given = having(app("db", container("db", ports=ports)), asking)
+    trial = trials(given)["web"]
+    tried = {"web": Tried(trial, tuple(FINE[a.wanted] for a in trial.attempts))}
+    told = {line.to: (line.declared, line.found, line.fits) for line in table(given, tried)}
+    assert told == {
+        "addresses of links": (False, Reach.SHUT, True),
+        "this machine": (False, Reach.SHUT, True),
+        "db:5432": (True, Reach.OPEN, True),
+        "db:53": (False, Reach.SHUT, True),
+        "db:53/udp": (True, None, None),
+    }
+    assert table(given, tried, "db") == ()
+    assert [line.app for line in table(given, {}, "web")] == ["web", "web"]
 
 
 # --- what it says --------------------------------------------------------------------------------
