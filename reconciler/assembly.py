@@ -35,6 +35,7 @@ from reconciler.security.attempts import AttemptFile
 from reconciler.security.secrets import SecretFiles
 from reconciler.signatures import Memory, SignatureWorkers
 from reconciler.sources.watch import DirectoryWatch
+from reconciler.trials import TrialRunner
 from reconciler.usage import UsageMeter
 
 _Source = Callable[[], SourceStatus | None]
@@ -138,6 +139,9 @@ class _Built:
         lanes = LanePool(applier, controller.wake, self.logs.bug)
         probes = ProbePool(self.driver, clock, controller.wake)
         usage = UsageMeter(self.driver, clock, controller.wake, self.logs.bug)
+        trials = TrialRunner(
+            self.driver, clock, controller.wake, self.logs.bug, settings.isolation_interval
+        )
         last_words = LogEnds(self.driver, secrets, controller.wake, self.logs.bug)
         signatures = self._signatures(controller.wake)
         kept = parts.revisions(settings, self.logs.warn)
@@ -161,6 +165,7 @@ class _Built:
             lanes=lanes,
             probes=probes,
             usage=usage,
+            trials=trials,
             last_words=last_words,
             signatures=signatures,
             revisions=kept,
@@ -178,6 +183,7 @@ class _Built:
             lanes.close,
             probes.close,
             usage.close,
+            trials.close,
             last_words.close,
             signatures.close,
             *(w.close for w in watches),

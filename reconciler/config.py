@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from reconciler.errors import ConfigurationError
+from reconciler.model.isolation import LAN_RANGES
 from reconciler.model.template import FACTS
 
 PREFIX = "ARCHIPELAGO_"
@@ -31,6 +32,7 @@ _IN_WORDS = {
     "instance": "a name has lower-case letters, digits and dashes, 32 at most",
     "audit_export": "a place is file:/path, git:/path or syslog",
     "log_format": "it is console, json or auto",
+    "lan": "a range of addresses is written as 192.168.0.0/16 or fd00::/8",
 }
 
 
@@ -46,6 +48,17 @@ def _listed(value: object) -> object:
     return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 
 
+def _ranges(value: object) -> object:
+    """A variable has them in one text."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _network(text: str) -> str:
+    from ipaddress import ip_network  # only where somebody sets it: verbs that look stay fast
+
+    return str(ip_network(text))
+
+
 class Limits(BaseModel):
     """Limits of containers that give none: CPU in cores, memory in bytes; None is no limit."""
 
@@ -54,6 +67,9 @@ class Limits(BaseModel):
     cpu: Annotated[float | None, Field(gt=0)] = None
     memory: Annotated[int | None, Field(ge=2**23)] = None
     pids: Annotated[int | None, Field(ge=16)] = 2048
+
+
+Range = Annotated[str, AfterValidator(_network)]
 
 
 class GitSource(BaseModel):
@@ -85,10 +101,12 @@ class Settings(BaseModel):
     catalogue: Path = Path("apps")
     state_dir: Path
     data_dir: Path = Path("/var/lib/archipelago")
+    lan: Annotated[tuple[Range, ...], BeforeValidator(_ranges)] = LAN_RANGES
     instance: Annotated[str, Field(pattern=INSTANCE)] = "archipelago"
     trust: Path = Path("/etc/archipelago/trust.yaml")
     podman: str | None = None
     interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    isolation_interval: Annotated[float, Field(ge=60, le=86_400)] = 3600.0
     prune_limit: Annotated[int, Field(ge=0)] = 3
     window: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     metrics: Annotated[str | None, BeforeValidator(_unless_off)] = "127.0.0.1:9465"

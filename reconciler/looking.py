@@ -12,6 +12,7 @@ from reconciler.model.last_words import LogEnd
 from reconciler.model.observed import ObservedContainer
 from reconciler.model.signature import Findings, Subject
 from reconciler.model.status import Status
+from reconciler.model.trial import Trial, Tried
 from reconciler.model.trust import Check, SignatureRecords
 from reconciler.ports import Driver
 from reconciler.reconcile import Parts, Reconciler
@@ -74,6 +75,17 @@ class RememberedUsage:
         return {}
 
 
+class NoTrials:
+    """Implements `ports.Trials`: a look does not try what apps reach."""
+
+    def watch(self, trials: Mapping[str, Trial]) -> None:
+        """Try nothing."""
+
+    def records(self) -> Mapping[str, Tried]:
+        """Return nothing: what the status file says is kept."""
+        return {}
+
+
 class NoLastWords:
     """Implements `ports.LastWords`: a look does not read logs."""
 
@@ -122,6 +134,7 @@ def reader(settings: Settings, driver: Driver) -> Reconciler:
         lanes=NoLanes(),
         probes=RememberedProbes(status),
         usage=RememberedUsage(),
+        trials=NoTrials(),
         last_words=NoLastWords(),
         signatures=RememberedSignatures(parts.proofs(settings).found()),
         revisions=kept,  # a look tells it nothing

@@ -78,6 +78,7 @@ def podman(
         data_dir=settings.data_dir,
         shares_dir=settings.state_dir / "shares",
         registry=elsewhere,
+        lan=settings.lan,
     )
     return PodmanDriver(
         settings.instance,

@@ -23,6 +23,7 @@ from reconciler.model.revision import FailedRevision, Revision
 from reconciler.model.secret import SecretRef, SecretSpec
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.status import Status
+from reconciler.model.trial import Reach, Target, Trial, Tried
 from reconciler.model.trust import Check, SignatureRecords
 from reconciler.model.volume import ObservedVolume
 
@@ -171,6 +172,16 @@ class Driver(Protocol):
         """
         ...
 
+    def reach(self, ref: str, targets: tuple[Target, ...]) -> tuple[Reach, ...]:
+        """
+        Try connections from inside a running container, and say what became of each.
+
+        The machine stands for its addresses, of which the worst counts. This takes some seconds,
+        and sends nothing to who answers. DriverConflict where nothing runs, DriverRejected where
+        its network cannot be entered.
+        """
+        ...
+
     def volume_usage(self, name: str, stop: Event) -> int | None:
         """
         Return how many bytes a volume of ours takes on its disk; this may take minutes.
@@ -309,6 +320,18 @@ class Usage(Protocol):
 
     def records(self) -> Mapping[str, int | None]:
         """Return the bytes by app; None: could not be measured, missing: was not yet."""
+        ...
+
+
+class Trials(Protocol):
+    """Tries now and then what apps reach."""
+
+    def watch(self, trials: Mapping[str, Trial]) -> None:
+        """Make exactly these from now on, by app; another one is begun soon."""
+        ...
+
+    def records(self) -> Mapping[str, Tried]:
+        """Return what was found last, by app."""
         ...
 
 

@@ -21,6 +21,7 @@ from reconciler.core import (
     rollback,
     suspension,
     trusting,
+    verifying,
     watching,
 )
 from reconciler.core.comparison import Comparison
@@ -38,6 +39,7 @@ from reconciler.model.pin import Pin, PinKey
 from reconciler.model.revision import FailedRevision
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.status import ConditionType, PassStatus, Status
+from reconciler.model.trial import Trial
 from reconciler.ports import (
     Clock,
     Driver,
@@ -49,6 +51,7 @@ from reconciler.ports import (
     Revisions,
     Signatures,
     Source,
+    Trials,
     Usage,
 )
 
@@ -66,6 +69,7 @@ class Parts:
     lanes: Lanes
     probes: Probes
     usage: Usage
+    trials: Trials
     last_words: LastWords
     signatures: Signatures
     revisions: Revisions
@@ -146,10 +150,12 @@ class Reconciler:
                 parts.lanes.dispatch(change)
         parts.probes.watch(watching.to_probe(comparisons))
         parts.usage.watch(watching.to_measure(situation.desired))
+        trials = verifying.trials(situation)
+        parts.trials.watch(trials)
         parts.last_words.watch(looping.log_ends(situation, comparisons))
         parts.signatures.watch(proving.to_check(comparisons, situation.evidence))
         more = self._keep(situation, comparisons)
-        status = self._tell(began, situation, made, comparisons)
+        status = self._tell(began, situation, made, comparisons, trials)
         again = 0.0 if more else self._look_again(situation, made, settle)
         return PassResult(status, again, bool(parts.lanes.running()))
 
@@ -168,7 +174,7 @@ class Reconciler:
         """Look and plan, begin nothing, and return the status."""
         began = self._parts.clock.monotonic()
         situation, made = self.preview()
-        return self._status(began, situation, made, compare_all(situation))
+        return self._status(began, situation, made, compare_all(situation), {})
 
     def _load(self) -> tuple[Desired, float | None]:
         memory = self._memory
@@ -197,6 +203,7 @@ class Reconciler:
             evidence=evidence,
             probes=parts.probes.records(),
             usage=parts.usage.records(),
+            tried=parts.trials.records(),
             attempts=backoff.not_retried(memory.attempts, evidence.retried),
             prune_limit=self._settings.prune_limit,
             last_words=parts.last_words.records(),
@@ -256,9 +263,10 @@ class Reconciler:
         situation: Situation,
         made: Plan,
         comparisons: Mapping[str, Comparison],
+        trials: Mapping[str, Trial],
     ) -> Status:
         memory = self._memory
-        status = self._status(began, situation, made, comparisons)
+        status = self._status(began, situation, made, comparisons, trials)
         memory.attempts = {
             a.id: memory.attempts[a.id] for a in status.apps if a.id in memory.attempts
         }
@@ -274,6 +282,7 @@ class Reconciler:
         situation: Situation,
         made: Plan,
         comparisons: Mapping[str, Comparison],
+        trials: Mapping[str, Trial],
     ) -> Status:
         parts, memory = self._parts, self._memory
         reported = Reported(
@@ -282,6 +291,7 @@ class Reconciler:
             running=parts.lanes.running(),
             progress=parts.lanes.progress(),
             last=memory.last,
+            trials=trials,
         )
         return Status(
             apps=app_statuses(situation, reported, memory.status),

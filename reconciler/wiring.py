@@ -88,10 +88,15 @@ def loop(
 @contextmanager
 def reader(settings: Settings) -> "Generator[Reconciler]":
     """Yield a reconciler that can look and plan, and has no hands."""
+    with driver(settings) as (engine, _):
+        yield reader_of(settings, engine)
+
+
+def reader_of(settings: Settings, engine: "Driver") -> "Reconciler":
+    """Return a reconciler without hands that looks at this engine."""
     from reconciler import looking
 
-    with driver(settings) as (engine, _):
-        yield looking.reader(settings, engine)
+    return looking.reader(settings, engine)
 
 
 @contextmanager

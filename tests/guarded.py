@@ -181,7 +181,9 @@ class GuardedBox(Simulation):
         """Whose thing a call is about; None where it is about nobody's in particular."""
         prefix, subject = f"{INSTANCE}-", moment.subject
         match moment.verb:
-            case "observe" | "volumes" | "volume_usage" | "volume_users" | "prepare_image":
+            case (
+                "observe" | "volumes" | "volume_usage" | "volume_users" | "reach" | "prepare_image"
+            ):
                 return None
             case "isolate" | "forget_isolation":
                 return subject

@@ -1112,7 +1112,7 @@ MUTANTS = (
     # Who reaches whom
     Mutant(
         "a connection opens the other way as well",
-        "core/isolation.py",
+        "core/relations.py",
         "passages = {p for c in spec.connections for p in _passages(c, around)}",
         "passages = {p for a in around.situation.desired.apps.values()"
         " for c in a.connections for p in _passages(c, around)}",
@@ -1159,6 +1159,77 @@ MUTANTS = (
         'or len(_of(items, "rule")) != _RULES:',
         "or False:",
         ("unit/test_nftables.py",),
+    ),
+    # The way out, and the trial of it
+    Mutant(
+        "a way out that changed is not taken",
+        "core/relations.py",
+        "        spec.egress,\n",
+        "",
+        ("unit/test_isolation.py",),
+    ),
+    Mutant(
+        "who may ask nobody is not told its own names",
+        "core/relations.py",
+        "found = _own_names(spec, around) if spec.egress is Egress.NONE else {}",
+        "found = {}",
+        ("unit/test_isolation.py",),
+    ),
+    Mutant(
+        "where no rules can be had an app runs with every way out",
+        "core/isolation.py",
+        "if spec.egress is not Egress.INTERNET and _starts(change):",
+        "if False:",
+        ("unit/test_isolation.py",),
+    ),
+    Mutant(
+        "an app of which nothing is known keeps its way out",
+        "core/isolation.py",
+        "rules = IsolationSpec(app, network.interface, egress=Egress.NONE)",
+        "rules = IsolationSpec(app, network.interface)",
+        ("unit/test_isolation.py",),
+    ),
+    Mutant(
+        "a table for another local network is taken for ours",
+        "drivers/podman/nftables.py",
+        'if _networks((*_listed(sets["lan4"]), *_listed(sets["lan6"]))) != _networks(lan):',
+        "if False:",
+        ("unit/test_nftables.py",),
+    ),
+    Mutant(
+        "what reaches too much is called isolated",
+        "core/verifying.py",
+        "if ok is False and a.wanted is not Wanted.ARRIVES]",
+        "if False]",
+        ("unit/test_verifying.py",),
+    ),
+    Mutant(
+        "silence is taken for a proof",
+        "core/verifying.py",
+        "return None if reach is Reach.SILENT else reach is Reach.SHUT",
+        "return not reach.arrived",
+        ("unit/test_verifying.py",),
+    ),
+    Mutant(
+        "a refusal is taken for not having arrived",
+        "model/trial.py",
+        "return self in {Reach.OPEN, Reach.CLOSED}",
+        "return self is Reach.OPEN",
+        ("unit/test_verifying.py",),
+    ),
+    Mutant(
+        "a result of other rules is believed",
+        "core/verifying.py",
+        "if tried is not None and tried.trial == trial:",
+        "if tried is not None:",
+        ("unit/test_verifying.py",),
+    ),
+    Mutant(
+        "a result that came once is believed",
+        "trials.py",
+        "if due.runs == 1 or (",
+        "if (",
+        ("unit/test_trials.py",),
     ),
     # What only shows when many things go wrong in turn
     Mutant(

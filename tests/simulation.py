@@ -1,5 +1,6 @@
 """A whole reconciler in one thread, on the memory engine, with a clock that only tests move."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -7,6 +8,7 @@ from threading import Event
 from reconciler.apply import Applier
 from reconciler.core.specs import Platform
 from reconciler.drivers.memory import MemoryDriver, World
+from reconciler.errors import DriverError
 from reconciler.last_words import read, words
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord
@@ -15,6 +17,7 @@ from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import SuspendManifest
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.snapshot import Snapshot
+from reconciler.model.trial import Tried
 from reconciler.model.trust import SignatureRecords
 from reconciler.probes import counted
 from reconciler.reconcile import Parts, PassSettings, Reconciler
@@ -248,6 +251,22 @@ class Facts:
         )
 
 
+class DirectTrials:
+    """Makes every trial on the spot."""
+
+    def __init__(self, driver):
+        self.driver, self.found = driver, {}
+
+    def watch(self, trials):
+        self.found = {}
+        for app, trial in trials.items():
+            with suppress(DriverError):
+                self.found[app] = Tried(trial, self.driver.reach(trial.ref, trial.targets))
+
+    def records(self):
+        return self.found
+
+
 class Simulation:
     """A box: a folder, a world, and a reconciler that can be killed and started again."""
 
@@ -277,6 +296,7 @@ class Simulation:
                 lanes=InlineLanes(self._applier(driver)),
                 probes=DirectProbes(driver, self.clock),
                 usage=self.usage,
+                trials=DirectTrials(driver),
                 last_words=DirectLastWords(driver, self.world.secrets),
                 signatures=self.signatures,
                 revisions=self.revisions,

@@ -29,6 +29,7 @@ VERBS = {
     "schema": "schema",
     "secret": "secret",
     "graph": "graph",
+    "isolation": "isolation",
     "outdated": "outdated",
     "update": "update",
     "retry": "retry",

@@ -97,7 +97,8 @@ def message(app: AppStatus) -> str:
     """Return what the app is about; where that is nothing, what else is worth a word."""
     within = app.condition(ConditionType.WITHIN_DISK_LIMIT)
     too_much = within.message if within and app.over_disk_limit else ""
-    return "; ".join(part for part in (app.message, too_much) if part) or why_here(app)
+    parts = (app.message, app.leaks, too_much)
+    return "; ".join(part for part in parts if part) or why_here(app)
 
 
 def why_here(app: AppStatus) -> str:

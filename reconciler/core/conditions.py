@@ -2,15 +2,16 @@
 What is told of an app, as answers to a few questions. Pure.
 
 Ready: does it serve? Reconciling: is work under way? Stalled: must a person act? And, where there
-is a limit, WithinDiskLimit: do its volumes hold no more? The same problem always gets the same
-reason and message, and only a change of the answer moves `last_transition`.
+is a limit, WithinDiskLimit: do its volumes hold no more? And of what runs in a network of its own,
+NetworkIsolated: was it found that it reaches what it may, and nothing else? The same problem
+always gets the same reason and message, and only a change of the answer moves `last_transition`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from reconciler.core import backoff, disk, graph, looping, suspension
+from reconciler.core import backoff, disk, graph, looping, suspension, verifying
 from reconciler.core.comparison import Comparison, is_completed
 from reconciler.core.health import worst
 from reconciler.core.situation import Situation
@@ -26,6 +27,7 @@ from reconciler.model.status import (
     ContainerStatus,
     Status,
 )
+from reconciler.model.trial import Trial
 
 _STALLED = frozenset(
     {
@@ -76,6 +78,7 @@ class Reported:
     running: Mapping[str, Change]
     progress: Mapping[str, str]
     last: Mapping[str, Outcome]
+    trials: Mapping[str, Trial] = field(default_factory=dict[str, Trial])
 
 
 def app_statuses(
@@ -117,6 +120,7 @@ def _app_status(
     if app in reported.progress:
         change = replace(change, message=reported.progress[app])
     health = {c.ref: _health(comparison, c) for c in containers}
+    trial = reported.trials.get(app)
     outcome = reported.last.get(app)
     return AppStatus(
         id=app,
@@ -124,7 +128,9 @@ def _app_status(
         action=change.action,
         reason=change.reason,
         message=change.message,
-        conditions=_conditions(_Facts(situation, spec, comparison, change, containers), before),
+        conditions=_conditions(
+            _Facts(situation, spec, comparison, change, containers, trial), before
+        ),
         digest=spec.digest if spec else max((c.digest for c in containers), default=""),
         health=worst(tuple(health.values())),
         containers=tuple(_container_status(c, health[c.ref]) for c in containers),
@@ -157,6 +163,7 @@ class _Facts:
     comparison: Comparison | None
     change: Change
     containers: tuple[ObservedContainer, ...]
+    trial: Trial | None
 
 
 def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...]:
@@ -185,8 +192,19 @@ def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...
         usage = facts.situation.usage
         within = disk.within(facts.spec.id, facts.spec.disk_limit, usage, before)
         told[ConditionType.WITHIN_DISK_LIMIT] = within
+    if facts.spec and facts.spec.network and _is_tried(facts, before):
+        told[ConditionType.NETWORK_ISOLATED] = verifying.isolated(
+            facts.spec, facts.situation, facts.trial, before
+        )
     now = facts.situation.now
     return tuple(_condition(kind, answer, before, now) for kind, answer in told.items())
+
+
+def _is_tried(facts: _Facts, before: AppStatus | None) -> bool:
+    """What never ran was never tried; what does not run now is what it was found to be."""
+    runs = any(c.state is ContainerState.RUNNING for c in facts.containers)
+    known = before.condition(ConditionType.NETWORK_ISOLATED) if before else None
+    return runs or known is not None
 
 
 def _stalled(facts: _Facts, before: AppStatus | None) -> Answer:

@@ -1,7 +1,5 @@
 """
-Who may reach whom, and what has to be done about it. Pure.
-
-What the rules are follows from what is desired; the addresses behind the names from what runs.
+What has to be done so that everybody reaches whom he is to reach, and nobody else. Pure.
 
 1  Nothing starts in a network of its own before its rules are in force.
 2  What runs without any rules gets them, whatever else is held.
@@ -9,12 +7,17 @@ What the rules are follows from what is desired; the addresses behind the names 
 4  Where no rules can be had, the engine shuts each network, and nobody is connected.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 from reconciler.core import steps
 from reconciler.core.comparison import Comparison
+from reconciler.core.relations import (
+    Surroundings,
+    isolation_of,
+    known_names,
+    knows_names,
+    names_of,
+)
 from reconciler.core.situation import Situation
 from reconciler.model.change import (
     Action,
@@ -26,42 +29,11 @@ from reconciler.model.change import (
     Step,
     WriteNames,
 )
-from reconciler.model.container import ContainerSpec
-from reconciler.model.desired import AppSpec, Connection
-from reconciler.model.isolation import IsolationSpec, Names, Passage
-from reconciler.model.observed import ContainerState, ObservedContainer, ObservedNetwork
+from reconciler.model.desired import AppSpec
+from reconciler.model.isolation import Egress, IsolationSpec
+from reconciler.model.observed import ContainerState
 
 _RUNS = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What one app's isolation needs to know of all others."""
-
-    situation: Situation
-
-    @cached_property
-    def in_force(self) -> Mapping[str, IsolationSpec]:
-        """The rules in force, by app."""
-        return {i.app: i for i in self.situation.observed.isolation}
-
-    @cached_property
-    def networks(self) -> Mapping[str, ObservedNetwork]:
-        """The networks that are there, by app."""
-        return {n.app: n for n in self.situation.observed.networks}
-
-    @cached_property
-    def running(self) -> Mapping[tuple[str, str], ObservedContainer]:
-        """The running containers that have an address, by app and name."""
-        return {
-            (c.app, c.container): c
-            for c in self.situation.observed.containers
-            if c.state is ContainerState.RUNNING and c.address
-        }
-
-    def spec(self, app: str) -> AppSpec | None:
-        """Return what is desired of an app."""
-        return self.situation.desired.apps.get(app)
 
 
 def with_isolation(change: Change, comparison: Comparison, around: Surroundings) -> Change:
@@ -90,8 +62,8 @@ def unprotected(app: str, around: Surroundings) -> Change | None:
         return None
     if not network.interface or not any(c.state in _RUNS for c in observed.of(app)):
         return None
-    rules = IsolationSpec(app, network.interface)
-    told = "runs without rules; its manifest is not known, so it is connected to nobody"
+    rules = IsolationSpec(app, network.interface, egress=Egress.NONE)
+    told = "runs without rules; its manifest is not known, so it reaches nobody and has no way out"
     return Change(app, Action.ISOLATE, Reason.ISOLATION_DIFFERS, told, steps=(Isolate(rules),))
 
 
@@ -100,82 +72,8 @@ def notices(situation: Situation) -> tuple[str, ...]:
     why = situation.observed.unenforceable
     if not why or not any(spec.network for spec in situation.desired.apps.values()):
         return ()
-    return (
-        f"apps are kept apart by Podman's networks alone, and none is connected to another: {why}",
-    )
-
-
-def isolation_of(spec: AppSpec, around: Surroundings) -> IsolationSpec | None:
-    """Return the rules that an app is to have; None where it has no network of its own."""
-    if spec.network is None:
-        return None
-    passages = {p for c in spec.connections for p in _passages(c, around)}
-    return IsolationSpec(
-        spec.id, spec.network.interface, tuple(sorted(passages, key=lambda p: p.key))
-    )
-
-
-def _passages(connection: Connection, around: Surroundings) -> Iterator[Passage]:
-    """An app that is not there has no network to reach; it is looked for in each pass."""
-    target, network = around.spec(connection.app), around.networks.get(connection.app)
-    if target is not None and target.network is not None:
-        interface = target.network.interface
-    elif target is None and network is not None:
-        interface = network.interface
-    else:
-        return
-    for port in connection.ports:
-        published = [p for c in target.containers for p in c.ports] if target else []
-        protocols = {p.protocol for p in published if p.container == port} or {"tcp"}
-        for protocol in protocols:
-            yield Passage(connection.app, interface, port, protocol)
-
-
-def names_of(spec: AppSpec, around: Surroundings) -> Names:
-    """
-    Return the names by which an app knows those that it may reach, as far as they run.
-
-    An app's name stands for the container with the first of the ports that are reached; each of
-    its containers has a name of its own as well, before a dot.
-    """
-    found: dict[str, str] = {}
-    for connection in spec.connections:
-        target = around.spec(connection.app)
-        if target is None:
-            continue
-        for container in target.containers:
-            seen = around.running.get((connection.app, container.name))
-            if seen is None:
-                continue
-            found[f"{container.name}.{connection.app}"] = seen.address
-            if container.name == _serving(target, connection.ports):
-                names = [connection.app, *([connection.asked] if connection.asked else [])]
-                found |= dict.fromkeys(names, seen.address)
-    return tuple(sorted(found.items()))
-
-
-def _serving(target: AppSpec, ports: tuple[int, ...]) -> str:
-    """Return the container that is meant by an app's name."""
-    for port in ports:
-        for container in target.containers:
-            if _serves(container, port):
-                return container.name
-    main = target.container("main")
-    return main.name if main else target.containers[0].name
-
-
-def _serves(container: ContainerSpec, port: int) -> bool:
-    checked = container.health is not None and container.health.port == port
-    return checked or any(p.container == port for p in container.ports)
-
-
-def _known(spec: AppSpec, around: Surroundings, seen: ObservedContainer) -> Names:
-    """What is down for a moment keeps the name that it had: it comes back where it was."""
-    reached = {c.app for c in spec.connections} | {c.asked for c in spec.connections}
-    kept = [
-        (name, address) for name, address in seen.names or () if name.rpartition(".")[2] in reached
-    ]
-    return tuple(sorted({**dict(kept), **dict(names_of(spec, around))}.items()))
+    apart = "apps are kept apart by Podman's networks alone, and none is connected to another"
+    return (f"{apart}; they reach this machine and the local network: {why}",)
 
 
 def _guarded(
@@ -210,15 +108,13 @@ def _repaired(
     if not anything or (rules is not None and (spec.left_alone or comparison.to_create())):
         return change
     work: list[Step] = [Isolate(wanted)] if rules != wanted else []
-    told = (
-        ["its rules are missing" if rules is None else "its connections changed"] if work else []
-    )
-    connected = bool(wanted.passages or (rules and rules.passages))
+    told = [_difference(wanted, rules)] if work else []
+    connected = any(knows_names(each) for each in (wanted, rules) if each)
     for seen in running if connected else ():
-        names = _known(spec, around, seen)
+        names = known_names(spec, around, seen)
         if seen.state is ContainerState.RUNNING and names != (seen.names or ()):
             work.append(WriteNames(seen.ref, names))
-            told = told or ["the address of a connected app changed"]
+            told = told or ["the address of a name that it knows changed"]
     if not work:
         return change
     action, reason = Action.ISOLATE, Reason.ISOLATION_DIFFERS
@@ -227,11 +123,23 @@ def _repaired(
     )
 
 
+def _difference(wanted: IsolationSpec, rules: IsolationSpec | None) -> str:
+    if rules is None:
+        return "its rules are missing"
+    if rules.egress is not wanted.egress:
+        return f"its way out is {wanted.egress} now"
+    return "its connections changed"
+
+
 def _without_rules(change: Change, spec: AppSpec, why: str) -> Change:
     """Shut the network by the engine's own means; connections cannot be had then."""
     if spec.connections and _starts(change):
         apps = ", ".join(sorted({c.app for c in spec.connections}))
         return _held(change, Reason.NOT_ENFORCEABLE, f"cannot be connected to {apps}: {why}")
+    if spec.egress is not Egress.INTERNET and _starts(change):
+        return _held(
+            change, Reason.NOT_ENFORCEABLE, f"its way out cannot be kept to {spec.egress}: {why}"
+        )
     return replace(change, steps=tuple(_sealed(step) for step in change.steps))
 
 

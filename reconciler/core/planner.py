@@ -29,7 +29,8 @@ from reconciler.core import (
 from reconciler.core.comparison import Comparison, asked_again, compare
 from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.drift import with_repairs
-from reconciler.core.isolation import Surroundings, unprotected, with_isolation
+from reconciler.core.isolation import unprotected, with_isolation
+from reconciler.core.relations import Surroundings
 from reconciler.core.removal import decide_removals
 from reconciler.core.situation import Situation, by_app
 from reconciler.model.change import Action, Change, Plan, Reason, StartContainer

@@ -9,6 +9,7 @@ from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord
 from reconciler.model.history import Attempts
 from reconciler.model.observed import Observed, ObservedContainer
+from reconciler.model.trial import Tried
 
 WINDOW = timedelta(seconds=60)
 
@@ -19,7 +20,8 @@ class Situation:
     The inputs of one plan.
 
     `probes` are by container ref, `attempts` by app, and so is `usage`: what the volumes of an app
-    hold, in bytes; None where that could not be measured, missing where it was not yet.
+    hold, in bytes; None where that could not be measured, missing where it was not yet; and
+    `tried`: what was found that it reaches.
     `last_words` are, by ref, the ends of the logs of containers that keep ending; `ready_since`
     says of which apps it was told that they serve, and since when; `window` is how long one has to
     serve until its failures, and the revision before, are left behind.
@@ -34,6 +36,7 @@ class Situation:
     probes: Mapping[str, ProbeRecord] = field(default_factory=dict[str, ProbeRecord])
     attempts: Mapping[str, Attempts] = field(default_factory=dict[str, Attempts])
     usage: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
+    tried: Mapping[str, Tried] = field(default_factory=dict[str, Tried])
     prune_limit: int = 3
     last_words: Mapping[str, str] = field(default_factory=dict[str, str])
     ready_since: Mapping[str, datetime] = field(default_factory=dict[str, datetime])

@@ -138,6 +138,7 @@ def _app_spec(
         unsupported=manifest.unsupported(),
         rollback=manifest.update.rollback,
         health_deadline=manifest.update.health_deadline,
+        egress=manifest.network.egress,
     )
     return replace(app, digest=digest.app_digest(app))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.model.container import ContainerSpec
+from reconciler.model.isolation import Egress
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.secret import SecretSpec
 
@@ -79,7 +80,7 @@ class AppSpec:
     `suspended`: nothing of it is to run now; `left_alone`: nothing of it is to be touched now.
     `health_deadline` is how long (in seconds) an update may take to serve; one that does not is
     taken back where `rollback` is set. `rolled_back` says what failed where this is not what is
-    written, but the last good revision.
+    written, but the last good revision. `egress`: where its own connections may lead.
     """
 
     id: str
@@ -107,6 +108,7 @@ class AppSpec:
     rollback: bool = True
     health_deadline: float = 120.0
     rolled_back: str = ""
+    egress: Egress = Egress.INTERNET
 
     def container(self, name: str) -> ContainerSpec | None:
         """Return the container of that name."""

@@ -16,16 +16,20 @@ class ConditionType(StrEnum):
     """
     Three questions: does it serve, is work under way, does a person have to act.
 
-    And a fourth for an app with a limit: do its volumes hold no more than that.
+    And a fourth for an app with a limit: do its volumes hold no more than that. And a fifth for
+    one with a network of its own: was it found that it reaches what it may, and nothing else.
     """
 
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     WITHIN_DISK_LIMIT = "WithinDiskLimit"
+    NETWORK_ISOLATED = "NetworkIsolated"
 
 
 DISK_LIMIT_EXCEEDED: Final = "DiskLimitExceeded"
+BREACHED: Final = "Breached"  # it reaches what it must not
+CUT_OFF: Final = "CutOff"  # it does not reach what it is connected to
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,13 @@ class AppStatus:
         """Whether its volumes are known to hold more than they may."""
         condition = self.condition(ConditionType.WITHIN_DISK_LIMIT)
         return condition is not None and condition.reason == DISK_LIMIT_EXCEEDED
+
+    @property
+    def leaks(self) -> str:
+        """What it was found to reach against its rules, or not to reach, in words; empty: fine."""
+        condition = self.condition(ConditionType.NETWORK_ISOLATED)
+        found = condition is not None and condition.reason in {BREACHED, CUT_OFF}
+        return condition.message if condition is not None and found else ""
 
 
 @dataclass(frozen=True, slots=True)

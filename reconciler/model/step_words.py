@@ -21,6 +21,7 @@ from reconciler.model.change import (
     WriteFiles,
     WriteNames,
 )
+from reconciler.model.isolation import Egress
 
 _SHOWN = 19  # of a digest: `sha256:` and twelve digits
 
@@ -53,7 +54,8 @@ def describe(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one match ove
             return f"removing network {name}"
         case Isolate(isolation):
             reached = ", ".join(f"{p.app}:{p.port}" for p in isolation.passages)
-            return f"isolating {isolation.app}" + (f" but for {reached}" if reached else "")
+            out = "" if isolation.egress is Egress.INTERNET else f", way out: {isolation.egress}"
+            return f"isolating {isolation.app}" + (f" but for {reached}" if reached else "") + out
         case WriteNames(ref, names):
             told = ", ".join(name for name, _ in names) or "no other apps"
             return f"telling {_short(ref)} of {told}"

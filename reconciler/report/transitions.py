@@ -109,6 +109,7 @@ def _app(was: AppStatus | None, app: AppStatus, at: datetime, *, first: bool) ->
     yield from _ready(was, app, at, first=first)
     yield from _stalled(was, app, at)
     yield from _disk(was, app, at)
+    yield from _isolation(was, app, at)
 
 
 def tried_once_more(app: AppStatus | None, action: Action) -> bool:
@@ -167,6 +168,15 @@ def _stalled(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[Ev
         yield Event(app.id, EventKind.STALLED, now.reason, now.message, at, Level.ERROR)
     if stuck and not (now and now.status):
         yield Event(app.id, EventKind.STALLED, "Fine", "goes on", at)
+
+
+def _isolation(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[Event]:
+    now = app.condition(ConditionType.NETWORK_ISOLATED)
+    before = was.leaks if was else ""
+    if now and app.leaks and app.leaks != before:
+        yield Event(app.id, EventKind.ISOLATION, now.reason, now.message, at, Level.ERROR)
+    if now and now.status and before:
+        yield Event(app.id, EventKind.ISOLATION, now.reason, "reaches what it may again", at)
 
 
 def _disk(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[Event]:

@@ -9,8 +9,8 @@ from measuring import median, tell, timed
 from simulation import IMAGE, ManualClock
 
 from reconciler.core.conditions import Reported, app_statuses
-from reconciler.core.isolation import Surroundings, isolation_of
 from reconciler.core.planner import compare_all, plan
+from reconciler.core.relations import Surroundings, isolation_of
 from reconciler.core.resolve import Platform, resolve
 from reconciler.core.situation import Situation
 from reconciler.model.observed import (

@@ -24,10 +24,11 @@ from reconciler.model.container import (
 )
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.image_reference import parse_image_reference
-from reconciler.model.isolation import IsolationSpec, Passage
+from reconciler.model.isolation import Egress, IsolationSpec, Passage
 from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
 from reconciler.model.pin import Pin
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
+from reconciler.model.trial import MACHINE, Reach, Target
 
 CREATED, RUNNING, EXITED = (
     ContainerState.CREATED,
@@ -1072,8 +1073,8 @@ def test_a_file_of_an_app_that_runs_is_there_at_the_start(machine):
 # --- isolation -------------------------------------------------------------------------------
 
 
-def rules(machine, *passages, app="notes"):
-    return IsolationSpec(app, f"i-{app}"[-15:], passages)
+def rules(machine, *passages, app="notes", egress=Egress.INTERNET):
+    return IsolationSpec(app, f"i-{app}"[-15:], passages, egress)
 
 
 def test_rules_are_told_replaced_and_forgotten_each_app_on_its_own(machine):
@@ -1091,6 +1092,13 @@ def test_rules_are_told_replaced_and_forgotten_each_app_on_its_own(machine):
     machine.driver.forget_isolation("db")
     machine.driver.forget_isolation("notes")
     assert machine.driver.observe() == Observed()
+
+
+def test_the_way_out_is_told_and_replaced(machine):
+    for egress in (Egress.NONE, Egress.LAN, Egress.INTERNET, Egress.NONE):
+        machine.driver.isolate(rules(machine, egress=egress))
+        assert machine.driver.observe().isolation == (rules(machine, egress=egress),)
+    machine.driver.forget_isolation("notes")
 
 
 def test_an_app_that_left_only_rules_is_still_known(machine):
@@ -1164,6 +1172,80 @@ def test_names_are_known_from_the_start_and_changed_while_it_runs(machine):
     assert machine.see(spec).names == ()
     machine.driver.write_names(f"{machine.instance}-gone", names)
     machine.driver.forget_isolation("notes")
+
+
+# --- what apps reach -----------------------------------------------------------------------------
+
+
+def neighbours(machine):
+    """Two apps, each in a network of its own; return their specs, and who reaches what of whom."""
+    specs = []
+    for app in ("notes", "db"):
+        network = NetworkSpec(f"{machine.instance}-{app}", app, f"{machine.instance[-10:]}-{app}")
+        machine.driver.ensure_network(network)
+        name = f"{machine.instance}-{app}"
+        spec = machine.serving(app=app, container_name=name, network=network.name)
+        machine.running(spec)
+        specs.append(spec)
+
+    def isolate(spec, *ports, egress=Egress.INTERNET):
+        bridge = {s.app: f"{machine.instance[-10:]}-{s.app}" for s in specs}
+        other = next(s.app for s in specs if s is not spec)
+        passages = tuple(Passage(other, bridge[other], port) for port in ports)
+        machine.driver.isolate(IsolationSpec(spec.app, bridge[spec.app], passages, egress))
+
+    return (*specs, isolate)
+
+
+def arrives(machine, spec, *targets):
+    found = machine.driver.reach(machine.see(spec).ref, targets)
+    return [reach.arrived for reach in found]
+
+
+def test_what_an_app_reaches_is_what_its_rules_say(machine):
+    notes, db, isolate = neighbours(machine)
+    itself, there = Target("127.0.0.1", 9), Target(machine.see(db).address, PORT)
+    other, us = Target(there.address, PORT + 1), Target(MACHINE, 9)
+    back = Target(machine.see(notes).address, PORT)
+    assert arrives(machine, notes, itself, there, other, us) == [True] * 4
+    isolate(notes)
+    isolate(db)
+    assert arrives(machine, notes, itself, there, other, us) == [True, False, False, False]
+    isolate(notes, PORT)
+    assert arrives(machine, notes, itself, there, other, us) == [True, True, False, False]
+    assert arrives(machine, db, itself, back, us) == [True, False, False]
+    assert arrives(machine, notes, Target(back.address, PORT + 1)) == [True]
+    machine.driver.stop(db.container_name, 0)
+    assert arrives(machine, notes, there) == [False]
+    for app in ("notes", "db"):
+        machine.driver.forget_isolation(app)
+
+
+@pytest.mark.parametrize(
+    ("egress", "address"),
+    [
+        (Egress.NONE, "192.0.2.1"),
+        (Egress.NONE, "192.168.1.1"),
+        (Egress.INTERNET, "192.168.1.1"),
+        (Egress.INTERNET, "169.254.169.254"),
+        (Egress.LAN, "169.254.169.254"),
+    ],
+)
+def test_a_way_out_that_is_shut_is_refused_at_once(machine, egress, address):
+    notes, _, isolate = neighbours(machine)
+    isolate(notes, egress=egress)
+    ref = machine.see(notes).ref
+    assert machine.driver.reach(ref, (Target(address, 80),)) == (Reach.SHUT,)
+    machine.driver.forget_isolation("notes")
+
+
+def test_from_what_does_not_run_nothing_is_reached(machine):
+    spec = machine.spec()
+    with pytest.raises(DriverConflict, match="cannot try what"):
+        machine.driver.reach(spec.container_name, ())
+    ref = machine.made(spec).ref
+    with pytest.raises(DriverConflict, match="it does not run"):
+        machine.driver.reach(ref, (Target("127.0.0.1", 9),))
 
 
 # --- what others changed, put right in place ---------------------------------------------------

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from e2e.box import IMAGE, app, ready
+from e2e.box import IMAGE, app, condition, ready
 
 pytestmark = [pytest.mark.podman, pytest.mark.e2e]
 
@@ -247,3 +247,91 @@ def test_a_container_that_was_connected_by_hand_is_put_right(street):
     box.wait(lambda s: box.container("thief")["Networks"] == [own], "in its own network again")
     assert reaches(box, "thief", "main", 8080)
     assert started(box, "thief") == before
+
+
+def test_who_has_no_way_out_knows_its_own_and_whom_it_is_connected_to(street):
+    """Nobody is asked for a name: it would be passed on."""
+    box = street
+    parts = {
+        name: {
+            "image": IMAGE,
+            "command": ["busybox", "sh", "-c", TWO_DOORS],
+            "stop_grace_period": 0,
+            "tmpfs": ["/tmp"],
+            "network_aliases": [f"{name}-too"],
+        }
+        for name in ("web", "cache")
+    }
+    safe = {"id": "safe", "name": "safe", "containers": parts}
+    safe |= {"network": {"egress": "none"}, "dependencies": [{"app_id": "db", "ports": [8080]}]}
+    (box.desired / "safe.yml").write_text(json.dumps({"app": safe}))
+    box.wait_ready("safe")
+    before = started_part(box, "safe", "web")
+    for host in ("web", "web-too", "cache", "cache-too"):
+        assert becomes(box, True, "safe", host, 9090, "web"), host
+    assert reaches(box, "safe", "db", 8080, "web")
+    assert not reaches(box, "safe", "db", 9090, "web")
+    asked = ("timeout", "3", "busybox", "nslookup", "cache")
+    assert inside(box, "safe", *asked, container="web")[0] != 0
+    # The name server of its network answers again; nothing was restarted.
+    del safe["network"]
+    (box.desired / "safe.yml").write_text(json.dumps({"app": safe}))
+    ends = time.monotonic() + WAIT
+    while inside(box, "safe", *asked, container="web")[0] and time.monotonic() < ends:
+        time.sleep(0.1)
+    assert inside(box, "safe", *asked, container="web")[0] == 0
+    assert started_part(box, "safe", "web") == before
+    plan = box.run("plan", "--detailed-exitcode", check=False)
+    assert plan.returncode == 0, plan.stdout
+
+
+def started_part(box, app, container):
+    found = box.container(app, container)
+    return found["Id"], found["StartedAt"]
+
+
+def lines(box, app):
+    told = box.run("isolation", app, "--output", "json", check=False)
+    found = json.loads(told.stdout)["lines"]
+    return told.returncode, {x["to"]: (x["declared"], x["as_declared"]) for x in found}
+
+
+def test_what_is_reached_is_tried_and_told(street):
+    box = street
+    box.wait(
+        lambda s: all(
+            condition(s, a, "NetworkIsolated")["status"] for a in ("db", "shop", "thief")
+        ),
+        "every app to be tried",
+    )
+    told = condition(box.status(), "shop", "NetworkIsolated")
+    assert (told["reason"], told["message"]) == ("Isolated", "")
+    code, found = lines(box, "shop")
+    assert code == 0
+    assert found == {
+        "addresses of links": (False, True),
+        "this machine": (False, True),
+        "db:8080": (True, True),
+        "db:9": (False, True),
+        "thief:8080": (False, True),
+    }
+    # Rules of others: what we let pass they may refuse.
+    block = f"add rule inet others f ip daddr {address(box, 'db')} drop"
+    hook = "add chain inet others f { type filter hook forward priority 0; }"
+    script = f"add table inet others\n{hook}\n{block}\n"
+    subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True)
+    try:
+        code, found = lines(box, "shop")
+        assert (code, found["db:8080"]) == (1, (True, False))
+        box.podman("restart", "-t", "0", box.container("shop")["Id"])
+        words = "it does not reach db:8080"
+        box.wait(
+            lambda s: condition(s, "shop", "NetworkIsolated")["message"] == words, "to be told"
+        )
+        assert words in box.run("status").stdout
+    finally:
+        subprocess.run(["nft", "delete", "table", "inet", "others"], check=True)
+    box.podman("restart", "-t", "0", box.container("shop")["Id"])
+    box.wait(lambda s: condition(s, "shop", "NetworkIsolated")["status"], "to be fine again")
+    events = [e for e in box.json("events", "shop")["events"] if e["kind"] == "isolation"]
+    assert [e["reason"] for e in events] == ["CutOff", "Isolated"]

@@ -15,7 +15,7 @@ from reconciler import wiring
 from reconciler.cli import install
 from reconciler.cli.app import build
 from reconciler.drivers.memory import MemoryDriver
-from reconciler.errors import DriverUnavailable, RegistryError
+from reconciler.errors import DriverRejected, DriverUnavailable, RegistryError
 from reconciler.model.change import Action
 from reconciler.model.health import HealthState
 from reconciler.model.isolation import IsolationSpec
@@ -31,6 +31,7 @@ from reconciler.model.status import (
     PassStatus,
     Status,
 )
+from reconciler.model.trial import MACHINE, Target
 from reconciler.model.trust import Mode, Scope, Trust, TrustedKey
 from reconciler.ports import Clock
 from reconciler.registry.ledger import FileLedger
@@ -264,6 +265,16 @@ def test_the_table_tells_of_an_app_over_its_limit_what_else_it_may_say(box):
     assert lines[1].endswith(f"  {message}")
     assert lines[2].endswith(f"  waits; {message}")
     assert "Ready" in lines[1]
+
+
+def test_the_table_tells_of_an_app_that_reaches_what_it_must_not(box):
+    told = status_of(1)
+    words = "it reaches this machine, and must not"
+    leak = Condition(ConditionType.NETWORK_ISOLATED, False, "Breached", words, NOW)
+    bad = replace(told.apps[0], conditions=(*told.apps[0].conditions[:3], leak))
+    with running_loop(box, replace(told, apps=(bad,))):
+        assert words in box.run("status").stdout
+        assert box.json("status")["apps"][0]["conditions"][3]["reason"] == "Breached"
 
 
 def test_an_unknown_app_is_told_with_what_is_near(box):
@@ -594,9 +605,9 @@ def test_what_cannot_be_installed_writes_nothing(box, why, arguments, words):
 
 
 def test_what_would_be_held_is_said_when_it_is_installed(box):
-    entry(box, "web", more="  network: {egress: none}\n")
+    entry(box, "web", more="  update: {strategy: blue-green}\n")
     told = box.run("install", "web")
-    assert "web is held for now: this version cannot carry out network.egress." in told.stdout
+    assert "web is held for now: this version cannot carry out update.strategy." in told.stdout
 
 
 def test_a_person_is_asked_until_the_answer_fits(box, monkeypatch):
@@ -682,6 +693,58 @@ def test_confirm_removal_for_machines(box):
         "confirmed": False,
         "until": None,
     }
+
+
+# --- isolation ---
+
+
+def test_who_reaches_whom_is_told_beside_what_is_declared(box):
+    left_alone(box)
+    declared = manifest("web").replace(
+        "app:\n", "app:\n  connections: [{to: db, ports: [53, 80]}]\n"
+    )
+    box.write("web.yml", declared)
+    box.write("db.yml", manifest("db"))
+    told = box.json("isolation")
+    assert told["unenforceable"] is None
+    lines = {
+        (x["app"], x["to"]): (x["declared"], x["found"], x["as_declared"]) for x in told["lines"]
+    }
+    assert lines == {
+        ("web", "addresses of links"): (False, "shut", True),
+        ("web", "this machine"): (False, "shut", True),
+        ("web", "db:53"): (True, None, None),
+        ("web", "db:80"): (True, None, None),
+    }
+    shown = box.run("isolation", "web").stdout.splitlines()
+    assert shown[0].split() == ["APP", "TO", "DECLARED", "FOUND"]
+    assert [row.split()[0] for row in shown[1:]] == ["web"] * 4
+    assert "not tried" in shown[-1]
+
+
+def test_what_is_found_otherwise_is_an_error(box):
+    left_alone(box)
+    box.write("web.yml", manifest("web"))
+    [container] = box.engine.world.boxes.values()
+    box.engine.world.leaks.add((container.name, Target(MACHINE, 9)))
+    told = box.run("isolation")
+    assert told.exit_code == 1
+    row = next(row for row in told.stdout.splitlines() if "machine" in row)
+    assert row.split()[-3:] == ["not", "reached", "reached"]
+    box.engine.world.leaks.clear()
+    assert box.run("isolation").exit_code == 0
+
+
+def test_what_cannot_be_tried_is_said(box):
+    left_alone(box)
+    assert box.run("isolation").stdout == "No app has a network of its own.\n"
+    box.write("web.yml", manifest("web"))
+    assert "did you mean web?" in box.run("isolation", "wep").stderr
+    box.engine.world.fail_next("reach", DriverRejected("no"))
+    assert box.json("isolation")["lines"] == []
+    box.engine.world.unenforceable = "no nft"
+    assert "Nothing is enforced: no nft" in box.run("isolation").stdout
+    assert box.json("isolation")["unenforceable"] == "no nft"
 
 
 # --- logs, events, schema, doctor ---

@@ -17,8 +17,9 @@ from builders import (
     told,
 )
 
-from reconciler.core.isolation import Surroundings, isolation_of, names_of, notices
+from reconciler.core.isolation import notices
 from reconciler.core.planner import plan, still_wanted
+from reconciler.core.relations import Surroundings, isolation_of, names_of
 from reconciler.model.change import (
     Action,
     AttachNetwork,
@@ -34,7 +35,7 @@ from reconciler.model.change import (
 )
 from reconciler.model.container import HealthCheck, HealthKind, NetworkPolicy, PortSpec
 from reconciler.model.desired import Connection
-from reconciler.model.isolation import IsolationSpec, Passage
+from reconciler.model.isolation import Egress, IsolationSpec, Passage
 from reconciler.model.observed import ContainerState, ObservedNetwork
 from reconciler.model.step_words import describe
 
@@ -181,7 +182,7 @@ def test_what_is_held_at_an_earlier_revision_keeps_the_rules_of_that():
 def test_an_address_that_changed_is_told_without_a_restart():
     made = plan(both(names=(("db", "10.0.0.1"), ("main.db", "10.0.0.1"))))
     assert steps_of(made, "web") == ["WriteNames id-web-main"]
-    assert made.of("web").message == "the address of a connected app changed"
+    assert made.of("web").message == "the address of a name that it knows changed"
 
 
 def test_what_is_down_for_a_moment_keeps_its_name():
@@ -227,7 +228,7 @@ def test_an_app_of_which_nothing_is_known_is_shut_in():
     have = observed(seen("web"), rules=())
     made = plan(situation(desired(broken=broken), have))
     assert told(made) == [("web", "isolate", "IsolationDiffers")]
-    assert made.of("web").steps[0].isolation == ALONE["web"]
+    assert made.of("web").steps[0].isolation == replace(ALONE["web"], egress=Egress.NONE)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +264,66 @@ def test_a_change_of_rules_is_wanted_even_without_a_spec():
     assert not still_wanted(replace(change, digest="1-0"), desired(WEB))
 
 
+# --- the way out ---------------------------------------------------------------------------------
+
+
+def shut_in(*parts, **more):
+    """An app that may ask nobody for names."""
+    return app("safe", *(parts or (container("safe"),)), egress=Egress.NONE, **more)
+
+
+NOWHERE = IsolationSpec("safe", "ar-safe", egress=Egress.NONE)
+
+
+@pytest.mark.parametrize("egress", Egress)
+def test_the_way_out_is_part_of_the_rules(egress):
+    spec = replace(DB, egress=egress)
+    assert isolation_of(spec, around(spec)) == replace(ALONE["db"], egress=egress)
+
+
+def test_another_way_out_is_taken_without_a_restart():
+    lan = replace(DB, egress=Egress.LAN)
+    made = plan(situation(desired(lan), observed(having(lan))))
+    assert told(made) == [("db", "isolate", "IsolationDiffers")]
+    assert steps_of(made, "db") == ["Isolate db"]
+    assert made.of("db").message == "its way out is lan now"
+
+
+def test_who_may_ask_nobody_is_told_the_names_of_its_own():
+    parts = (container("safe", hostname="host", aliases=("one", "both")),)
+    parts = (*parts, container("safe", "other", aliases=("both",)))
+    spec = shut_in(*parts)
+    first = having(spec, address="10.0.0.1")
+    second = replace(seen(spec, "other"), address="10.0.0.2", names=())
+    made = plan(situation(desired(spec), observed(first, second, rules=(NOWHERE,))))
+    assert steps_of(made, "safe") == ["WriteNames id-safe-main", "WriteNames id-safe-other"]
+    here = dict.fromkeys(("both", "host", "main", "one"), "10.0.0.1")
+    assert dict(made.of("safe").steps[0].names) == {**here, "other": "10.0.0.2"}
+    names = made.of("safe").steps[1].names
+    known = [replace(c, names=names) for c in (first, second)]
+    assert told(plan(situation(desired(spec), observed(*known, rules=(NOWHERE,))))) == [
+        ("safe", "keep", "InSync")
+    ]
+    # One that is down for a moment keeps its name.
+    down = replace(known[1], state=ContainerState.EXITED, address="")
+    made = plan(situation(desired(spec), observed(known[0], down, rules=(NOWHERE,))))
+    assert not any(isinstance(s, WriteNames) for s in made.of("safe").steps)
+
+
+def test_who_may_ask_again_forgets_the_names_of_its_own():
+    before = having(shut_in(), names=(("main", AT),))
+    spec = app("safe")
+    made = plan(situation(desired(spec), observed(before, rules=(NOWHERE,))))
+    assert steps_of(made, "safe") == ["Isolate safe", "WriteNames id-safe-main"]
+    assert made.of("safe").steps[1].names == ()
+
+
+def test_who_may_ask_nobody_knows_those_that_it_is_connected_to():
+    spec = shut_in(connections=(Connection("db", (5432,)),))
+    have = observed(having(DB), replace(having(spec), address="10.0.0.7"))
+    assert dict(names_of(spec, around(DB, spec, have=have))) == {**dict(NAMES), "main": "10.0.0.7"}
+
+
 # --- where it cannot be --------------------------------------------------------------------------
 
 
@@ -278,10 +339,21 @@ def test_without_rules_networks_are_sealed_and_nobody_is_connected():
     assert isinstance(made.of("tor").steps[-1], StartContainer)
 
 
+@pytest.mark.parametrize("egress", [Egress.LAN, Egress.NONE])
+def test_what_cannot_be_kept_in_does_not_start(egress):
+    spec = replace(DB, egress=egress)
+    made = plan(situation(desired(spec), observed(unenforceable="no nft")))
+    assert told(made) == [("db", "hold", "NotEnforceable")]
+    assert made.of("db").message == f"its way out cannot be kept to {egress}: no nft"
+    have = observed(having(spec), unenforceable="no nft", rules=())
+    assert told(plan(situation(desired(spec), have))) == [("db", "keep", "InSync")]
+
+
 def test_what_is_enforced_is_said():
     none = observed(unenforceable="firewall rules need root")
     words = "apps are kept apart by Podman's networks alone, and none is connected to another"
-    told_ = (f"{words}: firewall rules need root",)
+    reached = "they reach this machine and the local network"
+    told_ = (f"{words}; {reached}: firewall rules need root",)
     assert notices(situation(desired(DB), none)) == told_
     assert notices(situation(desired(), none)) == ()
     assert notices(situation(desired(replace(DB, network=None)), none)) == ()

@@ -488,7 +488,28 @@ def test_what_cannot_be_enforced_yet_holds_and_what_only_cares_is_said():
         "  update: {strategy: blue-green, rollback: true, health_deadline: 60s}\n"
         "  backup: {exclude: [cache]}"
     )
-    assert it.unsupported() == ("network.egress", "update.strategy")
+    assert it.unsupported() == ("update.strategy",)
     assert [path for path, _ in it.warnings()] == ["backup"]
-    plain = app("  container: {image: a}\n  network: {egress: internet}\n  update: {}")
+    plain = app("  container: {image: a}\n  network: {egress: lan}\n  update: {}")
     assert (plain.unsupported(), plain.warnings()) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("policy", "egress", "fits"),
+    [
+        ("host", "internet", True),
+        ("host", "none", False),
+        ("mine", "lan", False),
+        ("none", "none", True),
+        ("none", "lan", False),
+        ("isolated", "none", True),
+    ],
+)
+def test_a_way_out_is_that_of_a_network_of_the_apps_own(policy, egress, fits):
+    text = (
+        f"{HEAD}  container: {{image: a}}\n  security: {{network_policy: {policy}}}\n"
+        f"  network: {{egress: {egress}}}\n"
+    )
+    problems = load_documents(text.encode(), "a.yml").problems
+    words = [f"`egress: {egress}` needs a network of the app's own, and this has none"]
+    assert [p.message.partition(": ")[2] for p in problems] == ([] if fits else words)

@@ -29,6 +29,7 @@ OWN = {
     "schema": set(),
     "secret": {"app", "name"},
     "graph": set(),
+    "isolation": {"app"},
     "outdated": {"app"},
     "update": {"app", "every"},
     "volumes": set(),

@@ -10,6 +10,8 @@ from reconciler.core.settling import all_ready, settled
 from reconciler.errors import DriverRejected, DriverUnavailable
 from reconciler.model.desired import Suspension
 from reconciler.model.evidence import Evidence
+from reconciler.model.status import ConditionType
+from reconciler.model.trial import MACHINE, Target
 
 
 @pytest.fixture
@@ -18,7 +20,28 @@ def box():
 
 
 def conditions(status, app):
-    return {str(c.type): (c.status, c.reason) for c in status.of(app).conditions}
+    told = {str(c.type): (c.status, c.reason) for c in status.of(app).conditions}
+    assert told.pop("NetworkIsolated", None) in {None, (True, "Isolated"), (False, "NotProbed")}
+    return told
+
+
+def test_what_an_app_is_found_to_reach_is_told(box):
+    box.folder.write("web")
+    box.folder.write("db")
+    box.settle()
+
+    def told():
+        status = box.run(passes=2)
+        kind = ConditionType.NETWORK_ISOLATED
+        return {a.id: (c.reason, c.message) for a in status.apps if (c := a.condition(kind))}
+
+    assert told() == {"web": ("Isolated", ""), "db": ("Isolated", "")}
+    name = box.world.find("web/main").name
+    box.world.leaks.add((name, Target(MACHINE, 9)))
+    words = "it reaches this machine, and must not"
+    assert told() == {"web": ("Breached", words), "db": ("Isolated", "")}
+    box.world.leaks.clear()
+    assert told()["web"] == ("Isolated", "")
 
 
 def test_a_file_becomes_a_running_container(box):

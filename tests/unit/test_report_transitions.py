@@ -42,6 +42,12 @@ def limited(reason, *, within=False, message=""):
     return replace(fine, conditions=(*fine.conditions, told))
 
 
+def tried(reason, message="", *, fine=False):
+    """An app, and what it was found to reach."""
+    told = Condition(ConditionType.NETWORK_ISOLATED, fine, reason, message, NOW)
+    return replace(app(), conditions=(*app().conditions, told))
+
+
 def status(*apps, error="", problems=(), notices=()):
     return Status(apps, PassStatus(1, 0.0, NOW, error), problems, notices)
 
@@ -58,6 +64,10 @@ NOTHING = status()
 FULL = limited("DiskLimitExceeded", message="holds more than 1 GiB")
 ROOMY = limited("WithinLimit", within=True)
 UNMEASURED = limited("NotMeasured")
+LEAKY = tried("Breached", "a")
+APART = tried("Isolated", fine=True)
+UNTRIED = tried("NotProbed", "not yet")
+LEAK = ("web", "isolation", "Breached", "error")
 TOO_MUCH = ("web", "disk", "DiskLimitExceeded", "warning")
 
 TABLE = [
@@ -131,6 +141,24 @@ TABLE = [
     ("over, and without a limit", status(FULL), status(app()), []),
     ("within, as nobody doubted", status(UNMEASURED), status(ROOMY), []),
     ("not measured any more", status(ROOMY), status(UNMEASURED), []),
+    ("found to reach too much", status(UNTRIED), status(LEAKY), [LEAK]),
+    ("found so at the first look", None, status(LEAKY), [LEAK]),
+    ("found so again", status(LEAKY), status(LEAKY), []),
+    ("reaches something else", status(LEAKY), status(tried("Breached", "b")), [LEAK]),
+    (
+        "reaches too little",
+        status(APART),
+        status(tried("CutOff", "c")),
+        [("web", "isolation", "CutOff", "error")],
+    ),
+    (
+        "reaches what it may again",
+        status(LEAKY),
+        status(APART),
+        [("web", "isolation", "Isolated", "info")],
+    ),
+    ("was not tried yet, and is fine", status(UNTRIED), status(APART), []),
+    ("cannot be tried any more", status(APART), status(UNTRIED), []),
     (
         "keeps ending",
         status(app(Action.HOLD, "BackOff", "ended", ready=False)),

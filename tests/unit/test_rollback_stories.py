@@ -20,7 +20,9 @@ def box():
 
 
 def conditions(status, app="web"):
-    return {str(c.type): (c.status, c.reason) for c in status.of(app).conditions}
+    told = {str(c.type): (c.status, c.reason) for c in status.of(app).conditions}
+    assert told.pop("NetworkIsolated", None) in {None, (True, "Isolated"), (False, "NotProbed")}
+    return told
 
 
 def write(box, image=IMAGE, **more):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 
-from reconciler.drivers.memory import volumes
+from reconciler.drivers.memory import reaching, volumes
 from reconciler.drivers.memory.things import Box, Owned
 from reconciler.drivers.memory.world import World
 from reconciler.errors import DriverConflict, DriverRejected
@@ -21,6 +21,7 @@ from reconciler.model.observed import (
     ObservedNetwork,
 )
 from reconciler.model.pin import Pin
+from reconciler.model.trial import Reach, Target
 from reconciler.model.volume import ObservedVolume
 from reconciler.ports import Clock, Subscription, Wake
 
@@ -219,6 +220,14 @@ class MemoryDriver:
                 return ProbeResult(False, f"{check.kind} check: the container is not running")
             answer = self.world.answer(box)
         return ProbeResult(answer.ok, answer.message)
+
+    def reach(self, ref: str, targets: tuple[Target, ...]) -> tuple[Reach, ...]:
+        """Answer by the rules that are in force."""
+        with self._verb("reach", ref, mutating=False):
+            box = self._mine(ref)
+            if box is None or box.state is not ContainerState.RUNNING:
+                raise DriverConflict(f"cannot try what {ref} reaches: it does not run")
+            return tuple(reaching.reach(self.world, box, target) for target in targets)
 
     def volume_usage(self, name: str, stop: Event) -> int | None:
         """Return what was put into the volume."""

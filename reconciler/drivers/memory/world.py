@@ -22,6 +22,7 @@ from reconciler.model.container import Resources
 from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.isolation import IsolationSpec
 from reconciler.model.observed import ContainerState
+from reconciler.model.trial import Target
 from reconciler.ports import Clock, Wake
 
 
@@ -36,6 +37,7 @@ class World:
         self.volumes: dict[str, Owned] = {}
         self.rules: dict[tuple[str, str], IsolationSpec] = {}  # by instance and app
         self.unenforceable = ""
+        self.leaks: set[tuple[str, Target]] = set()  # by name: reached whatever the rules say
         self.files: dict[tuple[str, str], str] = {}  # by volume and path
         self.unreadable: set[str] = set()  # volumes that cannot be measured
         self.secrets = MemorySecrets()

@@ -12,6 +12,7 @@ from reconciler.drivers.podman import (
     differences,
     host,
     logs,
+    reaching,
     volume_size,
 )
 from reconciler.drivers.podman.addresses import Addresses
@@ -37,8 +38,9 @@ from reconciler.errors import DriverConflict
 from reconciler.model.container import ContainerSpec, HealthCheck
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
-from reconciler.model.isolation import IsolationSpec, Names
+from reconciler.model.isolation import LAN_RANGES, Egress, IsolationSpec, Names
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
+from reconciler.model.trial import Reach, Target
 from reconciler.model.volume import ObservedVolume
 from reconciler.ports import Secrets, Subscription, Wake
 
@@ -69,12 +71,13 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where host directories, shared copies and images are, and how long images may take."""
+    """Where directories, copies, images and the local network are; how long images may take."""
 
     data_dir: Path = Path("/var/lib/archipelago")
     shares_dir: Path = Path("/var/lib/archipelago/shares")
     deadlines: Deadlines = field(default_factory=Deadlines)
     registry: Registry = field(default_factory=Registry)
+    lan: tuple[str, ...] = LAN_RANGES
 
 
 class PodmanDriver:
@@ -102,7 +105,7 @@ class PodmanDriver:
         self._names = AppNames(self._client)
         self._addresses = Addresses()
         self._limits = LiveLimits(rootful=self._liveness.rootful)
-        self._firewall = Firewall(instance)
+        self._firewall = Firewall(instance, settings.lan)
         places = Places(settings.data_dir, shares, secrets, self._belongings, self._names)
         self._containers = Containers(self._client, self._lookup, instance, places, hooks.warn)
         self._files = Files(self._client, self._lookup, secrets, shares)
@@ -115,7 +118,7 @@ class PodmanDriver:
         found = self._lookup.all()
         # After the containers: what was seen to run got its rules before that.
         isolation, unenforceable = self._firewall.observe()
-        connected = {i.app for i in isolation if i.passages}
+        connected = {i.app for i in isolation if i.passages or i.egress is Egress.NONE}
         containers = [self._reached(listed, connected) for listed in found]
         known = frozenset(c.ref for c in containers)
         self._addresses.forget(known)
@@ -222,6 +225,13 @@ class PodmanDriver:
     def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
         """Ask whether it is well; never raises."""
         return self._prober.probe(container, check)
+
+    def reach(self, ref: str, targets: tuple[Target, ...]) -> tuple[Reach, ...]:
+        """Try connections from inside a running container."""
+        listed = self._lookup.find(ref)
+        if listed is None:
+            raise DriverConflict(f"cannot try what {ref} reaches: it is gone")
+        return reaching.reach(self._liveness, listed.container, targets)
 
     def volume_usage(self, name: str, stop: threading.Event) -> int | None:
         """Return how many bytes the volume takes on its disk."""

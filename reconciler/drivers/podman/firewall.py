@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from reconciler.drivers.podman import nftables
 from reconciler.errors import DriverRejected, DriverUnavailable
-from reconciler.model.isolation import IsolationSpec
+from reconciler.model.isolation import LAN_RANGES, IsolationSpec
 
 Isolations = tuple[IsolationSpec, ...]
 _SECONDS = 10.0
@@ -24,8 +24,14 @@ _SBIN = "/usr/sbin:/sbin"  # not in everybody's path
 class Firewall:
     """One instance's rules. All methods may be called from several threads."""
 
-    def __init__(self, instance: str, command: str | None = None) -> None:
+    def __init__(
+        self,
+        instance: str,
+        lan: tuple[str, ...] = LAN_RANGES,
+        command: str | None = None,
+    ) -> None:
         self._instance = instance
+        self._lan = lan
         self._command = command
         self._lock = threading.Lock()
         self._seen: tuple[Isolations, str] | None = None
@@ -78,12 +84,12 @@ class Firewall:
             return (), "" if _ABSENT in told else f"nft says: {_line(told)}"
         if self._rules and nftables.rules(listing) != self._rules:
             return (), ""
-        found = nftables.isolations(listing)
+        found = nftables.isolations(listing, self._lan)
         self._wanted = found or self._wanted
         return found or (), ""
 
     def _load(self, isolations: Isolations) -> None:
-        text = nftables.script(self._instance, isolations)
+        text = nftables.script(self._instance, isolations, self._lan)
         code, _, told = self._run("-f", "-", text=text)
         if code:
             raise DriverRejected(f"cannot load the firewall rules: nft says: {_line(told)}")

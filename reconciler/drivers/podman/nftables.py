@@ -1,32 +1,67 @@
 """
 The rules of all apps as one table of nftables, and what such a table says. Pure.
 
-The chain is the same whatever runs; what changes are three sets. They are keyed by the names of
+The chains are the same whatever runs; what changes are sets. They are keyed by the names of
 bridges, so they can be in force before a bridge is there, and outlive it. Every packet is judged,
 not only the first of a connection: a passage that is taken away is shut at once. Netavark's own
 rules come after ours; what we accept they may still refuse, what we refuse is refused.
 """
 
+import ipaddress
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from reconciler.model.isolation import IsolationSpec, Passage
+from reconciler.model.isolation import LAN_RANGES, Egress, IsolationSpec, Passage
 
 Json = dict[str, Any]
+Ranges = tuple[str, ...]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_CHAIN = """\
-  chain forward {
+# What is no public address: of the private ones, of links, of groups, and of no use. Of IPv6 all
+# but 2000::/3, and of that not what stands for an address of IPv4.
+_PRIVATE4 = (
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("172.16.0.0/12", "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3"),
+)
+_PRIVATE6 = ("::/3", "2001::/32", "2002::/16", "4000::/2", "8000::/1")
+_NAMES = "meta l4proto { tcp, udp } ct original proto-dst 53"
+_REFUSE = "reject with icmpx type admin-prohibited"
+# A packet to an own port of the machine that leads on into a container has `dnat`: that is a
+# detour by the host. Names are asked at the own bridge, at the port to which they were sent:
+# with `dns_bind_port` netavark leads them to another one.
+_CHAINS = f"""\
+  chain outward {{
+    ct status dnat {_REFUSE}
+    iifname != @outward {_REFUSE}
+    iifname @lan ip daddr @lan4 accept
+    iifname @lan ip6 daddr @lan6 accept
+    ip daddr @lan4 {_REFUSE}
+    ip6 daddr @lan6 {_REFUSE}
+    ip daddr {{ {", ".join(_PRIVATE4)} }} {_REFUSE}
+    ip6 daddr {{ {", ".join(_PRIVATE6)} }} {_REFUSE}
+  }}
+  chain forward {{
     type filter hook forward priority filter - 5; policy accept;
     ct direction reply ct state established,related accept
     iifname . oifname @inside accept
     iifname . oifname . meta l4proto . th dport @passages accept
-    iifname @members oifname @members reject with icmpx type admin-prohibited
+    iifname @members oifname @members {_REFUSE}
+    iifname @members jump outward
     oifname @members ct status dnat accept
-    oifname @members reject with icmpx type admin-prohibited
-  }
+    oifname @members {_REFUSE}
+  }}
+  chain input {{
+    type filter hook input priority filter - 5; policy accept;
+    ct direction reply ct state established,related accept
+    iifname @members icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
+    iifname @outward {_NAMES} fib daddr . iif type local accept
+    iifname @members {_REFUSE}
+  }}
 """
-_RULES = _CHAIN.count("\n") - 3  # its head, its hook and its end are no rules
+_RANGES = "    flags interval\n"
+_HOOKS = [None, "forward", "input"]
+_RULES = _CHAINS.count("\n") - 8  # heads, hooks and ends are no rules
 
 
 def table_name(instance: str) -> str:
@@ -34,7 +69,7 @@ def table_name(instance: str) -> str:
     return f"archipelago-{instance}"
 
 
-def script(instance: str, isolations: Iterable[IsolationSpec]) -> str:
+def script(instance: str, isolations: Iterable[IsolationSpec], lan: Ranges = LAN_RANGES) -> str:
     """
     Return what `nft -f` loads: in one transaction the table is as it should be.
 
@@ -52,40 +87,76 @@ def script(instance: str, isolations: Iterable[IsolationSpec]) -> str:
         for i in apps
         for p in i.passages
     ]
+    outward = [f'"{i.interface}"' for i in apps if i.egress is not Egress.NONE]
+    wide = [f'"{i.interface}"' for i in apps if i.egress is Egress.LAN]
+    four, six = ([str(n) for n in each] for each in _networks(lan))
     return (
         f"{clear}table inet {name} {{\n"
         + _set("members", "ifname", members)
         + _set("inside", "ifname . ifname", inside)
         + _set("passages", "ifname . ifname . inet_proto . inet_service", passages)
-        + _CHAIN
+        + _set("outward", "ifname", outward)
+        + _set("lan", "ifname", wide)
+        + _set("lan4", "ipv4_addr", four, _RANGES)
+        + _set("lan6", "ipv6_addr", six, _RANGES)
+        + _CHAINS
         + "}\n"
     )
 
 
-def _set(name: str, kind: str, elements: list[str]) -> str:
+def _set(name: str, kind: str, elements: list[str], more: str = "") -> str:
     listed = ",\n      ".join(elements)
     filled = f"    elements = {{\n      {listed}\n    }}\n" if elements else ""
-    return f"  set {name} {{\n    type {kind}\n{filled}  }}\n"
+    return f"  set {name} {{\n    type {kind}\n{more}{filled}  }}\n"
 
 
-def isolations(listing: str) -> tuple[IsolationSpec, ...] | None:
+def _networks(ranges: Iterable[str]) -> tuple[list[Network], list[Network]]:
+    """Return ranges of which none contains or continues another: a set takes no others."""
+    found = [ipaddress.ip_network(each) for each in ranges]
+    four = [n for n in found if isinstance(n, ipaddress.IPv4Network)]
+    six = [n for n in found if isinstance(n, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(four)], [*ipaddress.collapse_addresses(six)]
+
+
+def isolations(listing: str, lan: Ranges = LAN_RANGES) -> tuple[IsolationSpec, ...] | None:
     """Return what a table, as `nft -j` lists it, enforces; None where it is not as we make it."""
     try:
         items = cast("list[Json]", json.loads(listing)["nftables"])
         sets = {s["name"]: s.get("elem", []) for s in _of(items, "set")}
         chains = _of(items, "chain")
-        if [c.get("hook") for c in chains] != ["forward"] or len(_of(items, "rule")) != _RULES:
+        if [c.get("hook") for c in chains] != _HOOKS or len(_of(items, "rule")) != _RULES:
             return None
+        if _networks((*_listed(sets["lan4"]), *_listed(sets["lan6"]))) != _networks(lan):
+            return None
+        outward, wide = frozenset(sets["outward"]), frozenset(sets["lan"])
         apps = {str(_value(e)): _comment(e) for e in sets["members"]}
         if {tuple(e["concat"]) for e in sets["inside"]} != {(i, i) for i in apps}:
             return None
         passages = _passages(sets["passages"])
     except (ValueError, KeyError, TypeError):
         return None
-    if passages.keys() - apps.keys():
+    if (passages.keys() | outward | wide) - apps.keys() or wide - outward:
         return None
-    found = (IsolationSpec(app, i, tuple(passages.get(i, ()))) for i, app in apps.items())
+    found = (
+        IsolationSpec(app, i, tuple(passages.get(i, ())), _egress(i, outward, wide))
+        for i, app in apps.items()
+    )
     return tuple(sorted(found, key=lambda i: i.app))
+
+
+def _egress(interface: str, outward: frozenset[str], wide: frozenset[str]) -> Egress:
+    if interface in wide:
+        return Egress.LAN
+    return Egress.INTERNET if interface in outward else Egress.NONE
+
+
+def _listed(elements: list[Any]) -> Iterator[str]:
+    """Yield the ranges of a set; one that is no prefix is none that we wrote."""
+    for element in elements:
+        if isinstance(element, str):
+            yield element
+        else:
+            yield f"{element['prefix']['addr']}/{element['prefix']['len']}"
 
 
 def rules(listing: str) -> str:

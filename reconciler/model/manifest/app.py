@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from reconciler.model.container import NetworkPolicy
 from reconciler.model.desired import Requirement
+from reconciler.model.isolation import Egress
 from reconciler.model.manifest.about import (
     AlertsManifest,
     InterfaceManifest,
@@ -41,7 +42,6 @@ from reconciler.model.manifest.part import Items, MapOf, Part, empty
 from reconciler.model.manifest.placement import APP_LEVEL, Placement
 from reconciler.model.manifest.policies import (
     BackupManifest,
-    Egress,
     NetworkManifest,
     Strategy,
     UpdateManifest,
@@ -150,8 +150,6 @@ class AppManifest(Part):
         ]
         if self.hooks is not None and self.hooks.post_install:
             paths.append("hooks")
-        if self.network.egress is not Egress.INTERNET:
-            paths.append("network.egress")
         if self.update.strategy is not Strategy.REPLACE:
             paths.append("update.strategy")
         return tuple(paths)
@@ -203,6 +201,7 @@ class AppManifest(Part):
         yield from complaints_about_asking(self.parameters, self.generated_secrets)
         yield from complaints_about_templates(self._texts(placement), self._names())
         yield from self._complaints_about_ports(placement, containers)
+        yield from self._complaints_about_egress()
 
     def _complaints_about_ports(
         self,
@@ -224,6 +223,15 @@ class AppManifest(Part):
                 f"`network_policy: {self.network_policy}` and `ports` exclude each other: {why}"
             )
             yield Complaint(ports[0][0][:-1], message, "remove one of both", at_key=True)
+
+    def _complaints_about_egress(self) -> Iterator[Complaint]:
+        given, policy = self.network.egress, self.network_policy
+        kept = (NetworkPolicy.ISOLATED, *((NetworkPolicy.NONE,) if given is Egress.NONE else ()))
+        if given is Egress.INTERNET or policy in kept:
+            return
+        message = f"`egress: {given}` needs a network of the app's own, and this has none"
+        hint = f"remove one of both (network_policy: {self.network_name or policy})"
+        yield Complaint(("network", "egress"), message, hint)
 
     def _texts(self, placement: Placement) -> Iterator[Text]:
         """Yield every text in which templates are filled in, and the names of secrets."""

@@ -5,20 +5,13 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
+from reconciler.model.isolation import Egress
 from reconciler.model.manifest.names import VolumeName
 from reconciler.model.manifest.part import Items, Part, choice
 from reconciler.model.manifest.scalars import Boolean
 from reconciler.model.manifest.values import DAY, Duration, Words, between
 
 HEALTH_DEADLINE: Final = 120.0
-
-
-class Egress(StrEnum):
-    """Where an app's own connections may lead."""
-
-    INTERNET = "internet"
-    LAN = "lan"
-    NONE = "none"
 
 
 class Strategy(StrEnum):
