@@ -14,6 +14,7 @@ from pathlib import Path
 from reconciler.errors import ConfigurationError
 from reconciler.model.desired import Suspension
 from reconciler.model.manifest.app import AppManifest
+from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
 from reconciler.sources.manifests import load_documents
@@ -45,8 +46,8 @@ def holds_nothing(text: str) -> bool:
 
 
 def remove_app(file: Path, app: str) -> Edit | None:
-    """Cut out of a file every document that wants or suspends the app; None if there is none."""
-    return _cut_out(file, app, (AppManifest, InstallManifest, SuspendManifest))
+    """Cut out of a file every document that is about the app; None if there is none."""
+    return _cut_out(file, app, (AppManifest, InstallManifest, SuspendManifest, ApproveManifest))
 
 
 def resume(file: Path, app: str) -> Edit | None:

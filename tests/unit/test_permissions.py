@@ -273,7 +273,9 @@ def test_a_text_that_says_no_permission_is_refused(text):
 
 
 def test_a_path_may_have_blanks():
-    assert parse_permission("path /srv/my music ro") == Permission(Kind.PATH, "/srv/my music", "ro")
+    assert parse_permission("path /srv/my music ro") == Permission(
+        Kind.PATH, "/srv/my music", "ro"
+    )
 
 
 def test_the_hash_is_of_the_set_and_never_changes():
