@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core import (
+    admission,
     backoff,
     gates,
     isolation,
     judging,
     looping,
     pins,
+    policy,
     revisions,
     rollback,
     suspension,
@@ -121,7 +123,7 @@ class Reconciler:
         self._remember(parts.lanes.finished())
         desired, settle = self._load()
         evidence = parts.evidence.gather()
-        self._cancel(busy, rollback.effective(desired, evidence))
+        self._cancel(busy, admission.effective(rollback.effective(desired, evidence), evidence))
         try:
             seen = self._look(desired, evidence)
         except DriverError as error:
@@ -194,6 +196,7 @@ class Reconciler:
             fail(app, what)
         evidence = rollback.with_failed(seen.evidence, failed)
         desired = rollback.effective(seen.desired, evidence)
+        desired = admission.effective(desired, evidence, seen.observed)
         situation = replace(seen, evidence=evidence, desired=desired)
         comparisons = compare_all(situation)
         return replace(situation, attempts=looping.calmed(situation, comparisons)), comparisons
@@ -264,7 +267,11 @@ class Reconciler:
             apps=app_statuses(situation, reported, memory.status),
             last_pass=self._pass_status(began),
             problems=situation.desired.problems,
-            notices=(*self._parts.notices(), *isolation.notices(situation)),
+            notices=(
+                *self._parts.notices(),
+                *policy.notices(situation.evidence.policy),
+                *isolation.notices(situation),
+            ),
             lanes_busy=len(reported.running),
         )
 

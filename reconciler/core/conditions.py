@@ -2,23 +2,26 @@
 What is told of an app, as answers to a few questions. Pure.
 
 Ready: does it serve? Reconciling: is work under way? Stalled: must a person act? And, where there
-is a limit, WithinDiskLimit: do its volumes hold no more? The same problem always gets the same
-reason and message, and only a change of the answer moves `last_transition`.
+is a limit, WithinDiskLimit: do its volumes hold no more? Where more is asked for than every app
+may have, Approved: may it? The same problem always gets the same reason and message, and only a
+change of the answer moves `last_transition`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.core import backoff, disk, graph, looping, suspension
+from reconciler.core import backoff, disk, graph, looping, policy, suspension
 from reconciler.core.comparison import Comparison, is_completed
 from reconciler.core.health import worst
+from reconciler.core.permissions import beyond_baseline
 from reconciler.core.situation import Situation
 from reconciler.model.change import Change, Outcome, Plan, Reason
 from reconciler.model.desired import AppSpec
 from reconciler.model.health import HealthState
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.policy import Policy, Review
 from reconciler.model.status import (
     AppStatus,
     Condition,
@@ -37,6 +40,8 @@ _STALLED = frozenset(
         Reason.REQUIRED_BY,
         Reason.MASS_REMOVAL,
         Reason.NOT_SUPPORTED,
+        Reason.APPROVAL_REQUIRED,
+        Reason.POLICY_DENIED,
         Reason.NOT_ENFORCEABLE,
         Reason.NOT_ENOUGH_STORAGE,
         Reason.SECRET_LOST,
@@ -182,6 +187,8 @@ def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...
         usage = facts.situation.usage
         within = disk.within(facts.spec.id, facts.spec.disk_limit, usage, before)
         told[ConditionType.WITHIN_DISK_LIMIT] = within
+    if facts.spec and (facts.spec.denial or beyond_baseline(facts.spec)):
+        told[ConditionType.APPROVED] = _approved(facts.spec, facts.situation.evidence.policy)
     now = facts.situation.now
     return tuple(_condition(kind, answer, before, now) for kind, answer in told.items())
 
@@ -191,6 +198,9 @@ def _stalled(facts: _Facts, before: AppStatus | None) -> Answer:
     change = facts.change
     if change.reason in _STALLED:
         return True, str(change.reason), change.message
+    denial = facts.spec.denial if facts.spec and not facts.spec.suspended else None
+    if denial and not denial.admitted:
+        return True, str(policy.reason(denial)), denial.message
     known = before.condition(ConditionType.STALLED) if before else None
     if facts.spec and facts.spec.rolled_back and not facts.spec.suspended:
         # Told when it is done; and once told, a repair of what stands in takes nothing back.
@@ -203,6 +213,13 @@ def _stalled(facts: _Facts, before: AppStatus | None) -> Answer:
     if often and attempts.digest == change.attempt and known and known.status and told:
         return True, known.reason, known.message
     return False, "Fine", ""
+
+
+def _approved(spec: AppSpec, written: Policy) -> Answer:
+    """Say whether an app may be what it is, and what is written of it."""
+    if spec.denial:
+        return False, str(policy.reason(spec.denial)), spec.denial.message
+    return True, "NotReviewed" if written.review is Review.NONE else "Approved", ""
 
 
 def _keeps_ending(facts: _Facts) -> bool:

@@ -15,7 +15,7 @@ What the rules say of processes is completed by `isolation`: who may reach whom.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.core import backoff, graph, looping, rollback, stopping, suspension
+from reconciler.core import admission, backoff, graph, looping, rollback, stopping, suspension
 from reconciler.core.comparison import Comparison, asked_again, compare
 from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.drift import with_repairs
@@ -102,7 +102,8 @@ def _decide_desired(
             volumes=tuple(v for v in situation.observed.volumes if v.app == app),
         )
         decided = decide(comparison, circumstances)
-        decisions[app] = rollback.told(situation, comparison, decided)
+        worded = rollback.told(situation, comparison, decided)
+        decisions[app] = admission.told(comparison.spec, worded)
     return decisions
 
 
@@ -199,7 +200,7 @@ def still_wanted(change: Change, desired: Desired) -> bool:
     if spec is None:
         return change.app in desired.broken or not desired.complete
     if change.action is Action.STOP:
-        return spec.suspended
+        return spec.suspended or spec.denial is not None
     return spec.digest == change.digest and not spec.suspended
 
 

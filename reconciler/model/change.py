@@ -71,6 +71,8 @@ class Reason(StrEnum):
     DEPENDANTS_FIRST = "DependantsFirst"
     MASS_REMOVAL = "MassRemoval"
     NOT_SUPPORTED = "NotSupported"
+    APPROVAL_REQUIRED = "ApprovalRequired"
+    POLICY_DENIED = "PolicyDenied"
     NOT_ENOUGH_STORAGE = "NotEnoughStorage"
     SECRET_LOST = "SecretLost"  # noqa: S105 - a reason, not a secret
 

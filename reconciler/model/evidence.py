@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.model.pin import Pin, PinKey
+from reconciler.model.policy import NO_POLICY, Policy
 from reconciler.model.revision import FailedRevision, Revision
 
 
@@ -18,7 +19,8 @@ class Evidence:
     `free_bytes` is the room left where volumes live; None: could not be measured. `secrets` are
     those that are kept, by app and name; `pins` are what images were taken to mean. By app: `good`
     is the revision to go back to, `failed` are those that were given up, and `retried` says when
-    the operator last asked for another try.
+    the operator last asked for another try. `policy` is the operator's; one that could not be read
+    says so, and denies.
     """
 
     removal_confirmed: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
@@ -30,3 +32,4 @@ class Evidence:
         default_factory=dict[str, tuple[FailedRevision, ...]],
     )
     retried: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    policy: Policy = NO_POLICY

@@ -15,13 +15,15 @@ class ConditionType(StrEnum):
     """
     Three questions: does it serve, is work under way, does a person have to act.
 
-    And a fourth for an app with a limit: do its volumes hold no more than that.
+    And a fourth for an app with a limit: do its volumes hold no more than that; and one for an app
+    that asks for more than every app may have: may it.
     """
 
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     WITHIN_DISK_LIMIT = "WithinDiskLimit"
+    APPROVED = "Approved"
 
 
 DISK_LIMIT_EXCEEDED: Final = "DiskLimitExceeded"
