@@ -54,6 +54,7 @@ class Settings(BaseModel):
     state_dir: Path
     data_dir: Path = Path("/var/lib/archipelago")
     instance: Annotated[str, Field(pattern=INSTANCE)] = "archipelago"
+    policy: Path | None = None  # None: that beside the file with the settings, if there is one
     podman: str | None = None
     interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     prune_limit: Annotated[int, Field(ge=0)] = 3
@@ -96,9 +97,19 @@ def load_settings(
         # Named from the root, since Podman's service is started elsewhere; and instances
         # that share a state directory still never see each other.
         state = settings.state_dir.absolute() / settings.instance
-        return settings.model_copy(update={"state_dir": state})
+        policy = settings.policy or policy_beside(named or SYSTEM_FILE)
+        if settings.policy is not None and not os.path.exists(policy):  # noqa: PTH110 - never raises
+            raise ConfigurationError(
+                f"cannot use `policy` from {places['policy']}: {policy} is not there"
+            )
+        return settings.model_copy(update={"state_dir": state, "policy": policy.absolute()})
     except ValidationError as error:
         raise ConfigurationError(_told(error, places)) from error
+
+
+def policy_beside(file: Path) -> Path:
+    """Return where the policy is, unless the settings say otherwise."""
+    return file.with_name("policy.toml")
 
 
 def _read(file: Path, *, required: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from reconciler.clock import SystemClock
-from reconciler.config import Settings, environment
+from reconciler.config import SYSTEM_FILE, Settings, environment, policy_beside
 from reconciler.core.specs import Platform
 from reconciler.drivers.podman import endpoint
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver
@@ -25,6 +25,7 @@ from reconciler.report import places
 from reconciler.security import facts
 from reconciler.security.evidence import BoxEvidence, Memories
 from reconciler.security.failures import Failures
+from reconciler.security.policy import PolicyFile
 from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
 from reconciler.sources.directory import DirectorySource
@@ -131,6 +132,11 @@ def revisions(settings: Settings, warn: Callable[[str], None] = lambda _: None) 
     return RevisionFiles(folder, failures(settings, warn), warn)
 
 
+def policy(settings: Settings) -> PolicyFile:
+    """Return what reads the operator's policy."""
+    return PolicyFile(settings.policy or policy_beside(SYSTEM_FILE), settings.desired_state)
+
+
 def evidence(
     settings: Settings,
     clock: SystemClock,
@@ -142,7 +148,7 @@ def evidence(
         places.confirmation_path(settings.state_dir),
         settings.data_dir,
         secrets(settings),
-        Memories(pins, kept),
+        Memories(pins, kept, policy(settings)),
         clock,
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reconciler.model.evidence import Evidence
 from reconciler.ports import Clock, Ledger
+from reconciler.security.policy import PolicyFile
 from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
 
@@ -16,10 +17,11 @@ _LASTS = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Memories:
-    """What was written down of images, and of revisions that were good or failed."""
+    """What was written down of images and revisions, and by the operator as the policy."""
 
     ledger: Ledger
     revisions: RevisionFiles
+    policy: PolicyFile
 
 
 class BoxEvidence:
@@ -51,6 +53,7 @@ class BoxEvidence:
             good=revisions.good(),
             failed=revisions.failed(),
             retried=revisions.retried(),
+            policy=self._memories.policy.read(),
         )
 
     def _free(self) -> int | None:

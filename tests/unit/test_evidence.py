@@ -16,6 +16,7 @@ from reconciler.security.evidence import (
     confirmed_removals,
 )
 from reconciler.security.failures import Failures
+from reconciler.security.policy import PolicyFile
 from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
 
@@ -25,7 +26,9 @@ APPS = frozenset({"web", "db"})
 
 def memories(place):
     failures = Failures(place / "failed.json")
-    return Memories(FileLedger(place / "images.json"), RevisionFiles(place / "good", failures))
+    revisions = RevisionFiles(place / "good", failures)
+    policy = PolicyFile(place / "policy.toml", place / "desired")
+    return Memories(FileLedger(place / "images.json"), revisions, policy)
 
 
 @pytest.fixture
