@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli.call import Call
-from reconciler.cli.install import interactive
+from reconciler.cli.prompt import interactive
 from reconciler.cli.volumes import measured
 from reconciler.cli.words import counted, plain
 from reconciler.clock import SystemClock

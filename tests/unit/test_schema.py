@@ -227,4 +227,4 @@ def test_every_example_of_the_manual_is_right(example):
 
 
 def test_the_manual_has_examples():
-    assert len(EXAMPLES) == 12
+    assert len(EXAMPLES) == 13
