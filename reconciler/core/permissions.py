@@ -6,6 +6,9 @@ root of this machine is told as such, however it is used.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import attrgetter
 from typing import Final
 
 from reconciler.core import risks
@@ -18,18 +21,38 @@ Permissions = tuple[Permission, ...]
 _CHANGES_THE_HOST = frozenset({"U", "z", "Z"})  # owners or labels, even of what is read only
 
 
+# What permissions hang on, with the digest for all that is in containers: each pass asks again.
+DERIVED_FROM: Final = ("digest", "connections", "requires", "secrets", "storage", "volumes")
+_same = attrgetter(*DERIVED_FROM)
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """An app, which is another one for this purpose where one of those fields is."""
+
+    fields: object
+    spec: AppSpec = field(compare=False)
+
+
 def permissions_of(spec: AppSpec) -> Permissions:
     """Return all that an app may do, each once, sorted by its canonical text."""
-    found = {*_of_app(spec)}
-    for container in spec.containers:
-        found |= {*_of_container(spec, container)}
-    return tuple(sorted(found, key=lambda p: p.text))
+    return _derived(_Subject(_same(spec), spec))[0]
 
 
 def beyond_baseline(spec: AppSpec) -> Permissions:
     """Return what an app asks for that not every app may have."""
+    return _derived(_Subject(_same(spec), spec))[1]
+
+
+@lru_cache(maxsize=1024)
+def _derived(subject: _Subject) -> tuple[Permissions, Permissions]:
+    spec = subject.spec
+    found = {*_of_app(spec)}
+    for container in spec.containers:
+        found |= {*_of_container(spec, container)}
+    every = tuple(sorted(found, key=lambda p: p.text))
     needed = frozenset(r.app for r in spec.requires)
-    return tuple(p for p in permissions_of(spec) if risk(p, needed) is not Risk.BASELINE)
+    return every, tuple(p for p in every if risk(p, needed) is not Risk.BASELINE)
 
 
 def risk(permission: Permission, needed: frozenset[str] = frozenset()) -> Risk:

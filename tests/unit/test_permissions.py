@@ -1,11 +1,12 @@
 """What an app may do: derived, told, compared, hashed."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from builders import app, container
 
 from reconciler.core.permissions import (
+    DERIVED_FROM,
     beyond_baseline,
     covers,
     permissions_of,
@@ -23,7 +24,7 @@ from reconciler.model.container import (
     Resources,
     ShareSpec,
 )
-from reconciler.model.desired import Connection, Requirement
+from reconciler.model.desired import AppSpec, Connection, Requirement
 from reconciler.model.permission import (
     Kind,
     Permission,
@@ -327,6 +328,25 @@ def test_the_hash_is_of_the_set_and_never_changes():
 )
 def test_every_permission_is_told_in_plain_words(text, told):
     assert sentence(parse_permission(text)) == told
+
+
+# What of an app decides nothing about what it may do, or is in its digest.
+_NO_MATTER = """
+    alert_install alert_uninstall containers denial disk_limit health_deadline id left_alone
+    manifest_changed_at name network origin requested rollback rolled_back stale suspended
+    suspended_until unsupported version
+"""
+
+
+def test_every_field_of_an_app_is_decided_on():
+    """A new field with which an app may do more has to be derived from, and named there."""
+    assert {f.name for f in fields(AppSpec)} == {*DERIVED_FROM, *_NO_MATTER.split()}
+
+
+def test_another_app_has_permissions_of_its_own():
+    one, other = web(), replace(web(), storage=5)
+    assert permissions_of(one) != permissions_of(other)
+    assert permissions_of(one) is permissions_of(replace(one, suspended=True))
 
 
 def test_every_kind_has_words():
