@@ -804,6 +804,13 @@ MUTANTS = (
         ("unit/test_admission.py",),
     ),
     Mutant(
+        "nobody starts again what runs while an update waits",
+        "core/admission.py",
+        "    if good is None:\n",
+        "    if True:\n",
+        ("unit/test_approval_stories.py",),
+    ),
+    Mutant(
         "a stop by policy is cancelled again and again",
         "core/planner.py",
         "return spec.suspended or spec.denial is not None",
