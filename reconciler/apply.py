@@ -7,6 +7,7 @@ looks, between two steps, whether it is still wanted.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Event
 from typing import assert_never
 
@@ -21,6 +22,7 @@ from tenacity import (
 from tenacity.nap import sleep_using_event
 
 from reconciler.errors import (
+    AuditError,
     DriverConflict,
     DriverRejected,
     DriverUnavailable,
@@ -50,7 +52,7 @@ from reconciler.model.change import (
     WriteNames,
 )
 from reconciler.model.step_words import describe
-from reconciler.ports import Clock, Driver, Secrets
+from reconciler.ports import Audit, Clock, Driver, Secrets
 
 ATTEMPTS = 4
 FIRST_WAIT_SECONDS = 0.2
@@ -63,7 +65,7 @@ Retried = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Applier:
     """
-    Applies changes with one driver and one keeper of secrets.
+    Applies changes with one driver and one keeper of secrets, and has `audit` know of each.
 
     `retried` is told the kind of each step that is repeated. Within a change only an engine that
     does not answer is asked again: it says nothing about the app. A refusal ends the change; the
@@ -72,13 +74,29 @@ class Applier:
 
     driver: Driver
     secrets: Secrets
+    audit: Audit
     clock: Clock
     retried: Retried = lambda _kind: None
     first_wait_seconds: float = FIRST_WAIT_SECONDS
 
     def apply(self, change: Change, stop: Event, progress: Progress) -> Outcome:
-        """Take the steps until done, failed, or `stop` is set; our errors are outcomes."""
+        """
+        Take the steps until done, failed, or `stop` is set; our errors are outcomes.
+
+        What cannot be put on record is not begun.
+        """
         began = self.clock.now()
+        try:
+            self.audit.begins(change)
+        except AuditError as error:
+            return Outcome(change, Result.UNAVAILABLE, str(error), began, self.clock.now(), 0)
+        outcome = self._carry_out(change, began, stop, progress)
+        self.audit.ended(outcome)
+        return outcome
+
+    def _carry_out(
+        self, change: Change, began: datetime, stop: Event, progress: Progress
+    ) -> Outcome:
         done = 0
         result, message = Result.APPLIED, ""
         try:

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler import locking, parts
+from reconciler import __version__, locking, parts
 from reconciler.apply import Applier
 from reconciler.clock import SystemClock
 from reconciler.config import Settings, environment
@@ -19,11 +19,15 @@ from reconciler.probes import ProbePool
 from reconciler.reconcile import Parts, PassResult, Reconciler
 from reconciler.registry.ledger import FileLedger
 from reconciler.report import places
+from reconciler.report.audit.export import CheckpointExport
+from reconciler.report.audit.log import AuditLog
+from reconciler.report.audit.things import here
 from reconciler.report.journal import Journal
 from reconciler.report.logs import LogSink, configure
 from reconciler.report.metrics import Metrics
 from reconciler.report.recorder import FanOut, Listeners
 from reconciler.report.status_file import StatusFile, load_status
+from reconciler.security.secrets import SecretFiles
 from reconciler.sources.watch import DirectoryWatch
 from reconciler.usage import UsageMeter
 
@@ -119,25 +123,28 @@ class _Built:
             DirectoryWatch(root, controller.wake, self.logs.warn)
             for root in (settings.desired_state, settings.catalogue, *_operators(settings))
         ]
-        applier = Applier(self.driver, parts.secrets(settings), clock, self.metrics.retried)
+        secrets = parts.secrets(settings)
+        audit = self._audit(stack, secrets)
+        applier = Applier(self.driver, secrets, audit, clock, self.metrics.retried)
         lanes = LanePool(applier, controller.wake, self.logs.bug)
         probes = ProbePool(self.driver, clock, controller.wake)
         usage = UsageMeter(self.driver, clock, controller.wake, self.logs.bug)
-        secrets = parts.secrets(settings)
         last_words = LogEnds(self.driver, secrets, controller.wake, self.logs.bug)
         kept = parts.revisions(settings, self.logs.warn)
-        recorder = FanOut(self._listeners(on_status, log=log), self.logs.bug, status)
+        recorder = FanOut(self._listeners(on_status, audit, log=log), self.logs.bug, status)
 
         def notices() -> tuple[str, ...]:
             told = tuple(watch.notice for watch in watches if watch.notice)
             self.metrics.watching(inotify=not told)
-            return told
+            trouble = audit.trouble()
+            self.metrics.on_record(entries=audit.size(), writable=not trouble)
+            return (*told, trouble) if trouble else told
 
         made = Parts(
             desired=parts.desired(settings, clock),
             catalogue=parts.catalogue(settings, clock),
             driver=self.driver,
-            evidence=parts.evidence(settings, clock, self.ledger, kept),
+            evidence=parts.evidence(settings, clock, self.ledger, kept, audit.trouble),
             lanes=lanes,
             probes=probes,
             usage=usage,
@@ -162,9 +169,20 @@ class _Built:
             stack.callback(close)
         return controller, usage
 
+    def _audit(self, stack: ExitStack, secrets: SecretFiles) -> AuditLog:
+        """Have what the loop does on record, from here on; closed behind all that writes to it."""
+        settings = self.settings
+        export = CheckpointExport(settings.audit_export, settings.instance, self.logs.warn)
+        stack.callback(export.close)
+        audit = parts.audit_log(settings, self.clock, export)
+        stack.callback(audit.close)
+        audit.starts(lambda: here(self.driver, secrets.kept()), __version__)
+        return audit
+
     def _listeners(
         self,
         on_status: Callable[[Status], None] | None,
+        audit: AuditLog,
         *,
         log: bool,
     ) -> Listeners:
@@ -174,7 +192,7 @@ class _Built:
         return Listeners(
             passed=(file.passed, self.metrics.passed, *((on_status,) if on_status else ())),
             finished=(self.metrics.finished,),
-            told=(journal.told, *((self.logs.told,) if log else ())),
+            told=(journal.told, audit.told, *((self.logs.told,) if log else ())),
         )
 
 

@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -22,9 +22,11 @@ INSTANCE = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
 
 _ONLY_IN_THE_FILE = frozenset({"defaults", "facts"})
 FactName = Annotated[str, Field(pattern=f"^({'|'.join(FACTS)})$")]
+ExportPlace = Annotated[str, Field(pattern=r"^(file:/.+|git:/.+|syslog)$")]
 FactText = Annotated[str, Field(min_length=1, max_length=256)]
 _IN_WORDS = {
     "instance": "a name has lower-case letters, digits and dashes, 32 at most",
+    "audit_export": "a place is file:/path, git:/path or syslog",
     "log_format": "it is console, json or auto",
 }
 
@@ -32,6 +34,13 @@ _IN_WORDS = {
 def _unless_off(value: object) -> object:
     """Neither a variable nor TOML can say None."""
     return None if value == "off" else value
+
+
+def _listed(value: object) -> object:
+    """A variable is one text, with commas."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 
 
 class Limits(BaseModel):
@@ -60,6 +69,7 @@ class Settings(BaseModel):
     prune_limit: Annotated[int, Field(ge=0)] = 3
     window: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     metrics: Annotated[str | None, BeforeValidator(_unless_off)] = "127.0.0.1:9465"
+    audit_export: Annotated[tuple[ExportPlace, ...], BeforeValidator(_listed)] = ()
     log_format: Annotated[str, Field(pattern="^(console|json|auto)$")] = "auto"
     defaults: Limits = Limits()
     facts: dict[FactName, FactText] = Field(default_factory=dict[str, str])
@@ -147,6 +157,6 @@ def _told(error: ValidationError, places: Mapping[str, str]) -> str:
             known = ", ".join(Settings.model_fields)
             lines.append(f"cannot use {place}: there is no setting `{name}` (there are: {known})")
         else:
-            why = _IN_WORDS.get(name) or fault["msg"].lower()
+            why = _IN_WORDS.get(name.partition(".")[0]) or fault["msg"].lower()
             lines.append(f"cannot use `{name}` from {place}: {why}")
     return "\n".join(lines)

@@ -22,11 +22,16 @@ def replace(file: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     fresh.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    settle(file.parent)
+
+
+def settle(folder: Path) -> None:
+    """Have on disk which files are in the folder. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ The one tree of errors. An error's type tells the loop what to do next.
     │   ├── DriverConflict        the world moved: plan again at once
     │   └── DriverRejected        it said no: back off                    Reconciling
     ├── SecretError               a secret cannot be kept or read: back off   Reconciling
+    ├── AuditError                it cannot be written down: do not do it
     ├── RegistryError             it did not say: nothing is known of what is newer
     ├── TrustError                not verified, not approved: hold        Stalled
     └── HealthTimeout             never well: back off
@@ -52,6 +53,10 @@ class DriverRejected(DriverError):
 
 class SecretError(ReconcilerError):
     """A secret cannot be made, kept or read. Its value is never in the message."""
+
+
+class AuditError(ReconcilerError):
+    """What was to be done cannot be written down, so it must not be done."""
 
 
 class RegistryError(ReconcilerError):

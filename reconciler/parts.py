@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.clock import SystemClock
 from reconciler.config import SYSTEM_FILE, Settings, environment, policy_beside
@@ -31,6 +32,9 @@ from reconciler.security.secrets import SecretFiles
 from reconciler.sources.directory import DirectorySource
 from reconciler.sources.last_good import LastGood
 from reconciler.sources.tree import is_catalogue_manifest
+
+if TYPE_CHECKING:
+    from reconciler.report.audit.log import AuditLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +141,29 @@ def policy(settings: Settings) -> PolicyFile:
     return PolicyFile(settings.policy or policy_beside(SYSTEM_FILE), settings.desired_state)
 
 
+def audit_log(
+    settings: Settings, clock: SystemClock, export: Callable[[str], None] = lambda _: None
+) -> "AuditLog":
+    """Return the audit log of this instance, signed under the name of this box."""
+    from reconciler.report.audit.log import AuditLog
+
+    folder = places.audit_path(settings.state_dir)
+    return AuditLog(folder, facts.origin(settings.instance), clock, export)
+
+
 def evidence(
     settings: Settings,
     clock: SystemClock,
     pins: FileLedger,
     kept: RevisionFiles,
+    unrecorded: Callable[[], str] = str,
 ) -> BoxEvidence:
     """Return what gathers the facts of this box."""
     return BoxEvidence(
         places.confirmation_path(settings.state_dir),
         settings.data_dir,
         secrets(settings),
-        Memories(pins, kept, policy(settings)),
+        Memories(pins, kept, policy(settings), unrecorded),
         clock,
     )
 

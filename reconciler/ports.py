@@ -335,6 +335,18 @@ class Revisions(Protocol):
         ...
 
 
+class Audit(Protocol):
+    """Has it on record, for good, what is done: before it is done, and how it ended."""
+
+    def begins(self, change: Change) -> None:
+        """Have it on disk that a change begins. Raises AuditError: then it must not begin."""
+        ...
+
+    def ended(self, outcome: Outcome) -> None:
+        """Have it on record how a change ended. Never raises; written as soon as it can be."""
+        ...
+
+
 class Recorder(Protocol):
     """Told what happened; tells the world. Never raises, never slows the loop."""
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.ports import Driver
     from reconciler.reconcile import Reconciler
     from reconciler.registry.ledger import FileLedger
+    from reconciler.report.audit.log import AuditLog
     from reconciler.security.failures import Failures
     from reconciler.security.secrets import SecretFiles
 
@@ -97,6 +98,18 @@ def driver(settings: Settings) -> "Generator[tuple[Driver, str]]":
 
     engine = parts.engine(settings, environment(), brief=True)
     yield parts.podman(settings, engine, parts.ledger(settings)), engine.sentence
+
+
+def audit_path(settings: Settings) -> Path:
+    """Return the folder of the audit log."""
+    return places.audit_path(settings.state_dir)
+
+
+def audit_log(settings: Settings) -> "AuditLog":
+    """Return what an operator's verb puts itself on record with."""
+    from reconciler import parts
+
+    return parts.audit_log(settings, SystemClock())
 
 
 def findings(settings: Settings) -> "Sequence[Finding]":

@@ -37,6 +37,70 @@ class Mutant:
 STORIES = ("unit/test_rollback_stories.py",)
 
 MUTANTS = (
+    # What is on record
+    Mutant(
+        "what cannot be put on record is done all the same",
+        "apply.py",
+        "            return Outcome(change, Result.UNAVAILABLE, str(error), ",
+        "            _ = (change, Result.UNAVAILABLE, str(error), ",
+        ("unit/test_apply.py",),
+    ),
+    Mutant(
+        "on a full disk the plan goes on",
+        "core/gates.py",
+        "if not evidence.unrecorded or not change.acts:",
+        "if True:",
+        ("unit/test_planner.py",),
+    ),
+    Mutant(
+        "an entry need not follow the one before it",
+        "report/audit/verify.py",
+        'elif told["prev"] != head.last:',
+        "elif False:",
+        ("unit/test_audit.py",),
+    ),
+    Mutant(
+        "a log that was written anew is sound",
+        "report/audit/verify.py",
+        "if head.tree.root() != checkpoint.root:",
+        "if False:",
+        ("unit/test_audit.py",),
+    ),
+    Mutant(
+        "a log may end before what was signed",
+        "report/audit/verify.py",
+        "if head.tree.size < checkpoint.size:",
+        "if False:",
+        ("unit/test_audit.py",),
+    ),
+    Mutant(
+        "a checkpoint is believed whoever signed it",
+        "report/audit/note.py",
+        "if ours and check(verifier.key, told[_ID:], body):",
+        "if ours:",
+        ("unit/test_audit.py",),
+    ),
+    Mutant(
+        "half a line stays in the log",
+        "report/audit/log.py",
+        "stream.truncate(len(text) - half)",
+        "stream.flush()",
+        ("unit/test_audit.py",),
+    ),
+    Mutant(
+        "what another process wrote is not read before going on",
+        "report/audit/log.py",
+        "if self._known is not None and self._known[0] == present is not None:",
+        "if self._known is not None and present is not None:",
+        ("unit/test_audit.py",),
+    ),
+    Mutant(
+        "what waits for a full disk is forgotten",
+        "report/audit/log.py",
+        "every = [*self._first(), *self._waiting, *missed, *told]",
+        "every = [*self._first(), *missed, *told]",
+        ("unit/test_audit.py",),
+    ),
     # What stays and what goes
     Mutant(
         "only direct dependencies are protected",

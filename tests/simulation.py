@@ -272,7 +272,13 @@ class Simulation:
                 driver=driver,
                 evidence=self.facts,
                 lanes=InlineLanes(
-                    Applier(driver, self.world.secrets, self.clock, first_wait_seconds=0)
+                    Applier(
+                        driver,
+                        self.world.secrets,
+                        self.world.audit,
+                        self.clock,
+                        first_wait_seconds=0,
+                    )
                 ),
                 probes=DirectProbes(driver, self.clock),
                 usage=self.usage,
@@ -286,7 +292,13 @@ class Simulation:
         )
 
     def _applier(self, driver):
-        return Applier(driver, self.world.secrets, self.clock, first_wait_seconds=0)
+        return Applier(
+            driver,
+            self.world.secrets,
+            self.world.audit,
+            self.clock,
+            first_wait_seconds=0,
+        )
 
     def run(self, passes=1, seconds=1.0):
         """Make passes, with time between them; return the last status."""

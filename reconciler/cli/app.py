@@ -38,12 +38,14 @@ VERBS = {
     "purge": "purge",
 }
 GROUPS = {
+    "audit": ("Show what is on record, and prove it.", {"verify": "audit", "prove": "audit"}),
     "confirm": ("Give the word that a dangerous step waits for.", {"removal": "confirm"}),
     "import": (
         "Make a manifest of what another system has.",
         {"compose": "import_", "addon": "import_"},
     ),
 }
+BY_THEMSELVES = frozenset({"audit"})  # groups that are verbs as well
 
 
 def build(only: str = "") -> typer.Typer:
@@ -62,8 +64,12 @@ def build(only: str = "") -> typer.Typer:
     _add(app, verbs)
     for name, (told, members) in GROUPS.items():
         if only in {"", name}:
-            group = typer.Typer(help=told, no_args_is_help=True)
+            alone = name in BY_THEMSELVES
+            group = typer.Typer(help=told, no_args_is_help=not alone)
             _add(group, members)
+            if alone:
+                module = import_module(f"reconciler.cli.{name}")
+                group.callback(invoke_without_command=True)(verb(getattr(module, name)))
             app.add_typer(group, name=name)
     return app
 

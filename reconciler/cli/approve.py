@@ -7,6 +7,7 @@ import typer
 
 from reconciler.cli import desired, prompt
 from reconciler.cli.call import Call
+from reconciler.cli.on_record import record_if_possible
 from reconciler.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -81,8 +82,11 @@ def _check_elsewhere(settings: "Settings", found: "Desired", app: str) -> None:
 
 
 def _revoke(call: Call, settings: "Settings", snapshot: "Snapshot", app: str) -> None:
+    from reconciler import wiring
     from reconciler.sources import edit
 
+    if app in wiring.desired(settings, snapshot).approvals:
+        record_if_possible(settings, "approve --revoke", app)
     done = [edit.revoke(file, app) for file in desired.files_of(snapshot, app)]
     edits = [e for e in done if e is not None]
     if not edits:

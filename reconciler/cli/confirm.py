@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from reconciler.cli.call import Call
+from reconciler.cli.on_record import record
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
 from reconciler.model.change import Plan, Reason
@@ -27,6 +28,7 @@ def removal(
     call.tell("These apps are to go (their volumes stay): " + ", ".join(apps))
     if not yes:
         _ask(call)
+    record(settings, "confirm removal", ", ".join(apps))
     file = wiring.confirmation_path(settings)
     try:
         until = confirm_removals(file, frozenset(apps), SystemClock().now())

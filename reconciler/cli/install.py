@@ -9,6 +9,7 @@ import typer
 from reconciler.cli import desired, prompt
 from reconciler.cli.approve import Accepted, Yes
 from reconciler.cli.call import Call
+from reconciler.cli.on_record import record_if_possible
 from reconciler.cli.prompt import interactive
 from reconciler.cli.words import plain, unknown_app
 from reconciler.clock import SystemClock
@@ -55,6 +56,7 @@ def install(
     prompt.agree(call, asking, accept_permissions or [], yes=yes, nothing="nothing was written")
     # The word first: what is half written then asks for nothing.
     prompt.write(settings, asking)
+    record_if_possible(settings, "install", app)
     file = edit.install(settings.desired_state, app, text)
     waits = desired.waits(snapshot, SystemClock().now())
     notices = (waits, desired.commit_notice(settings.desired_state))

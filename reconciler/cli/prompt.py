@@ -1,7 +1,5 @@
 """What an app asks for, shown to a person; and the word that is given on it."""
 
-import os
-import pwd
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from reconciler.cli.call import Call
+from reconciler.cli.on_record import actor, record_if_possible
 from reconciler.cli.words import plain
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
@@ -112,23 +111,15 @@ def write(settings: "Settings", asking: "Sequence[Request]") -> list[Path]:
     """Write down the word on each of them."""
     from reconciler.sources import edit
 
-    now, by = SystemClock().now(), operator()
-    return [
-        edit.approve(settings.desired_state, edit.Word(r.app, by, now, r.asked))
-        for r in asking
-        if r.missing
-    ]
-
-
-def operator() -> str:
-    """Return who says it: the person behind sudo, where there is one."""
-    from reconciler.config import environment
-
-    try:
-        own = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        own = f"user {os.geteuid()}"
-    return environment().get("SUDO_USER") or own
+    now, by = SystemClock().now(), actor()
+    files: list[Path] = []
+    for request in asking:
+        if request.missing:
+            told = ", ".join(permission.text for permission in request.asked)
+            record_if_possible(settings, "approve", request.app, told)
+            word = edit.Word(request.app, by, now, request.asked)
+            files.append(edit.approve(settings.desired_state, word))
+    return files
 
 
 def request_document(request: "Request") -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli.call import Call
+from reconciler.cli.on_record import record
 from reconciler.cli.prompt import interactive
 from reconciler.cli.volumes import measured
 from reconciler.cli.words import counted, plain
@@ -117,6 +118,7 @@ def _delete(settings: "Settings", driver: "Driver", remains: "Remains") -> None:
     from reconciler.report.event import Level
 
     app = remains.app
+    record(settings, "purge", app, "; ".join(_lines(remains, {})))
     gone: list[str] = []
     try:
         for volume in remains.volumes:

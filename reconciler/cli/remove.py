@@ -7,6 +7,7 @@ import typer
 
 from reconciler.cli import desired
 from reconciler.cli.call import Call
+from reconciler.cli.on_record import record_if_possible
 from reconciler.cli.words import plain
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
@@ -41,6 +42,7 @@ def remove(
             "or use --force (it then stays until nobody needs it)",
         )
     going = [app, *_goes_with(settings, snapshot, found, app)]
+    record_if_possible(settings, "remove", app)
     _give_word(settings, going, last=desired.wanted(snapshot) == {app})
     done = [edit.remove_app(file, app) for file in desired.files_of(snapshot, app)]
     edits = [e for e in done if e is not None]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reconciler.cli.call import FAILED, Call
+from reconciler.cli.on_record import record
 from reconciler.cli.words import plain, unknown_app
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
@@ -57,6 +58,7 @@ def _write(settings: "Settings", apps: frozenset[str]) -> None:
 
     if not apps:
         return
+    record(settings, "retry", ", ".join(sorted(apps)))
     try:
         wiring.failures(settings).retry(apps, SystemClock().now())
     except OSError as error:

@@ -11,9 +11,11 @@ from typing import Final
 
 from reconciler.cli.words import age, plain
 from reconciler.model.health import HealthState
-from reconciler.model.status import AppStatus, ConditionType, Status
+from reconciler.model.quantities import size_text
+from reconciler.model.status import AppStatus, ConditionType, ContainerStatus, Status
 
 HEADER: Final = ("APP", "CONDITION", "IMAGE", "HEALTH", "AGE", "MESSAGE")
+_SHORT: Final = 19  # of a digest: `sha256:` and twelve digits
 HEALTH: Final = {
     HealthState.HEALTHY: "green",
     HealthState.STARTING: "yellow",
@@ -33,6 +35,14 @@ class Cell:
 Row = tuple[Cell, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Rows that stand below each other, and the words above them, if any."""
+
+    header: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
 def status_rows(status: Status, now: datetime) -> tuple[Row, ...]:
     """Return a row for each app."""
     return tuple(
@@ -45,6 +55,27 @@ def status_rows(status: Status, now: datetime) -> tuple[Row, ...]:
             Cell(plain(message(app))),
         )
         for app in status.apps
+    )
+
+
+def app_sections(app: AppStatus, now: datetime) -> tuple[Section, ...]:
+    """Return everything that is known of one app: itself, its conditions, its containers."""
+    facts = tuple((Cell(name, "dim"), Cell(plain(value))) for name, value in _facts(app, now))
+    conditions = tuple(
+        (
+            Cell(str(condition.type)),
+            Cell("yes" if condition.status else "no"),
+            Cell(age(condition.last_transition, now)),
+            Cell(condition.reason),
+            Cell(plain(condition.message)),
+        )
+        for condition in app.conditions
+    )
+    containers = tuple(_container(container, now) for container in app.containers)
+    return (
+        Section((), facts),
+        Section(("CONDITION", "", "SINCE", "REASON", "MESSAGE"), conditions),
+        Section(("CONTAINER", "STATE", "HEALTH", "UP", "IMAGE", "DIGEST", "ID"), containers),
     )
 
 
@@ -85,6 +116,45 @@ def troubles(status: Status, app: str | None = None) -> Iterator[Cell]:
         yield from (Cell(plain(notice), "yellow") for notice in status.notices)
     if status.last_pass.error:
         yield Cell(plain(status.last_pass.error), "red")
+
+
+def _container(container: ContainerStatus, now: datetime) -> Row:
+    runs = container.state == "running"
+    ended = "" if runs or container.exit_code is None else f" ({container.exit_code})"
+    return (
+        Cell(container.name),
+        Cell(container.state + ended),
+        Cell(container.health, HEALTH[container.health]),
+        Cell(age(container.started_at, now) if runs else ""),
+        Cell(plain(container.image)),
+        Cell(plain(container.image_digest[:_SHORT])),
+        Cell(container.id[:12]),
+    )
+
+
+def _facts(app: AppStatus, now: datetime) -> list[tuple[str, str]]:
+    last = f"{app.last_change}, {age(app.last_change_at, now)} ago" if app.last_change else ""
+    message = f": {app.message}" if app.message else ""
+    facts = [
+        ("app", f"{app.id} {app.version}".strip()),
+        ("action", f"{app.action} ({app.reason}){message}"),
+        ("health", str(app.health)),
+        ("disk", _disk(app)),
+        ("digest", app.digest),
+        ("requires", ", ".join(app.requires)),
+        ("required by", ", ".join(app.required_by)),
+        ("here", why_here(app)),
+        ("last change", last),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _disk(app: AppStatus) -> str:
+    """Return for example `1.2 GiB of 10 GiB`."""
+    used = "" if app.disk_bytes is None else size_text(app.disk_bytes)
+    if app.disk_limit is None:
+        return used
+    return f"{used or 'not known'} of {size_text(app.disk_limit)}"
 
 
 def _age(app: AppStatus, now: datetime) -> str:

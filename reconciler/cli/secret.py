@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from reconciler.cli.call import FAILED, Call
+from reconciler.cli.on_record import record_if_possible
 
 
 def secret(
@@ -16,7 +17,8 @@ def secret(
     from reconciler import wiring
     from reconciler.model.secret import SecretRef
 
-    kept = wiring.secrets(call.settings())
+    settings = call.settings()
+    kept = wiring.secrets(settings)
     names = kept.names(app)
     if name is None:
         if call.json:
@@ -28,6 +30,7 @@ def secret(
         there = ", ".join(names) or "none"
         typer.echo(f"cannot find a secret `{name}` of {app}: there are {there}", err=True)
         call.finish(FAILED)
+    record_if_possible(settings, "secret", app, f"shown: {name}")
     value = kept.read(SecretRef(app, name))
     if call.json:
         call.print_json({"app": app, "name": name, "value": value})

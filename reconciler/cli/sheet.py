@@ -7,23 +7,40 @@ from unicodedata import east_asian_width
 
 import typer
 
-from reconciler.cli.rows import HEADER, Cell, Row, status_rows, troubles
-from reconciler.model.status import Status
+from reconciler.cli.rows import HEADER, Cell, Row, Section, app_sections, status_rows, troubles
+from reconciler.model.status import AppStatus, Status
 
 _GAP = "  "
 
 
 def sheet(status: Status, now: datetime, width: int) -> str | None:
     """Return the apps, then what a person has to mend; None where a line is wider than `width`."""
-    rows = status_rows(status, now)
-    header = tuple(Cell(word, "bold") for word in HEADER)
-    told = list(troubles(status))
-    plain = list(_lines((header, *rows), styled=False)) if rows else ["No apps."]
+    sections = [Section(HEADER, status_rows(status, now))]
+    return _sheet(sections, list(troubles(status)), width, nothing="No apps.")
+
+
+def app_sheet(app: AppStatus, status: Status, now: datetime, width: int) -> str | None:
+    """Return all there is on one app; None where a line is wider than `width`."""
+    return _sheet(app_sections(app, now), list(troubles(status, app.id)), width)
+
+
+def _sheet(
+    sections: Iterable[Section], told: list[Cell], width: int, nothing: str = ""
+) -> str | None:
+    parts = [_rows(section, nothing) for section in sections]
+    plain = [line for rows in parts for line in _lines(rows, styled=False)]
     if any(_wide(line) > width for line in (*plain, *(cell.text for cell in told))):
         return None
-    shown = list(_lines((header, *rows), styled=True)) if rows else ["No apps."]
-    shown += ["", *(_styled(cell.text, cell.colour) for cell in told)] if told else []
-    return "\n".join(shown)
+    shown = [[*_lines(rows, styled=True)] for rows in parts]
+    shown += [[_styled(cell.text, cell.colour) for cell in told]] if told else []
+    return "\n\n".join("\n".join(lines) for lines in shown)
+
+
+def _rows(section: Section, nothing: str) -> tuple[Row, ...]:
+    if nothing and not section.rows:
+        return ((Cell(nothing),),)
+    header = tuple(Cell(word, "bold") for word in section.header)
+    return (header, *section.rows) if header else section.rows
 
 
 def _lines(rows: Iterable[Row], *, styled: bool) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli.call import FAILED, Call
-from reconciler.cli.sheet import sheet
+from reconciler.cli.sheet import app_sheet, sheet
 from reconciler.cli.words import PIPE_WIDTH, unknown_app
 from reconciler.clock import SystemClock
 from reconciler.model.status import Status
@@ -60,7 +60,11 @@ def _show(seen: "Seen", app: str | None) -> None:
         told = f"Told {ago} ago by the running loop ({seen.loop})."
     else:
         told = "No loop is running: `archipelago run` starts one."
-    text = None if app else sheet(seen.status, now, _width())
+    found = seen.status.of(app) if app else None
+    if found:
+        text = app_sheet(found, seen.status, now, _width())
+    else:
+        text = sheet(seen.status, now, _width())
     if text is None:
         from reconciler.cli.tables import console
 

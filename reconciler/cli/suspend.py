@@ -9,6 +9,7 @@ import typer
 
 from reconciler.cli import desired
 from reconciler.cli.call import Call
+from reconciler.cli.on_record import EVERY_APP, record_if_possible
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
 from reconciler.model.desired import Suspension
@@ -50,7 +51,10 @@ def suspend(
     said = _in_force(snapshot, whom, now)
     _check_elsewhere(whom, word, [s for s in said if s.file != own])
     known = [s.place for s in said if s.word == word]
-    file = None if known else edit.suspend(settings.desired_state, whom, word)
+    file = None
+    if not known:
+        record_if_possible(settings, "suspend", whom or EVERY_APP, _promise(whom, word))
+        file = edit.suspend(settings.desired_state, whom, word)
     notice = desired.commit_notice(settings.desired_state) if file else ""
     if call.json:
         told = {"app": whom or None, "suspended": known or [str(file)], "changed": not known}
@@ -74,6 +78,7 @@ def resume(call: Call, app: _App = None, every: _Every = False) -> None:
     whom = _whom("resume", app, every=every)
     settings = call.settings()
     snapshot = desired.read(settings)
+    record_if_possible(settings, "resume", whom or EVERY_APP)
     done = [edit.resume(file, whom) for file in desired.files_of(snapshot, whom)]
     edits = [e for e in done if e is not None]
     elsewhere = list(desired.suspended_in_install(snapshot, whom))

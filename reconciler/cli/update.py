@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli.call import FAILED, Call
+from reconciler.cli.on_record import record
 from reconciler.cli.outdated import asked, image_document, short
 from reconciler.errors import ConfigurationError
 
@@ -50,6 +51,7 @@ def _write(settings: "Settings", pins: "Mapping[PinKey, Pin]") -> None:
 
     if not pins:
         return
+    record(settings, "update", ", ".join(sorted({app for app, _ in pins})))
     try:
         wiring.ledger(settings).write(pins)
     except OSError as error:

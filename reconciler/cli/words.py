@@ -27,8 +27,10 @@ def plain(text: str) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """Return for example `1 app` or `2 apps`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    """Return for example `1 app`, `2 apps` or `2 entries`."""
+    if number == 1:
+        return f"{number} {thing}"
+    return f"{number} {thing[:-1]}ies" if thing.endswith("ry") else f"{number} {thing}s"
 
 
 def unknown_app(app: str, known: Iterable[str]) -> str:

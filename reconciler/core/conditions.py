@@ -45,6 +45,7 @@ _STALLED = frozenset(
         Reason.NOT_ENFORCEABLE,
         Reason.NOT_ENOUGH_STORAGE,
         Reason.SECRET_LOST,
+        Reason.NOT_ON_RECORD,
         Reason.JOB_FAILED,
         Reason.CRASH_LOOP,
         Reason.FAILED,

@@ -1,8 +1,10 @@
 """Gates: each looks at evidence and returns why not, or nothing. Missing evidence denies."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from reconciler.core.comparison import Comparison
+from reconciler.model.change import Action, Change, Reason
 from reconciler.model.desired import AppSpec, Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.observed import Observed
@@ -50,6 +52,14 @@ def asks_for_volumes(desired: Desired, observed: Observed, evidence: Evidence) -
         for app, spec in desired.apps.items()
         if spec.volumes
     )
+
+
+def on_record(change: Change, evidence: Evidence) -> Change:
+    """Hold everything that would be done while it cannot be put on record; what runs goes on."""
+    if not evidence.unrecorded or not change.acts:
+        return change
+    told = f"{evidence.unrecorded}; nothing is changed until that is mended"
+    return replace(change, action=Action.HOLD, reason=Reason.NOT_ON_RECORD, message=told, steps=())
 
 
 def storage(app: AppSpec, evidence: Evidence) -> str:

@@ -14,8 +14,18 @@ What the rules say of processes is completed by `isolation`: who may reach whom.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
-from reconciler.core import admission, backoff, graph, looping, rollback, stopping, suspension
+from reconciler.core import (
+    admission,
+    backoff,
+    gates,
+    graph,
+    looping,
+    rollback,
+    stopping,
+    suspension,
+)
 from reconciler.core.comparison import Comparison, asked_again, compare
 from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.drift import with_repairs
@@ -26,6 +36,8 @@ from reconciler.model.change import Action, Change, Plan, Reason, StartContainer
 from reconciler.model.desired import Desired
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState, ObservedContainer
+
+RECORD_AGAIN = timedelta(seconds=5)
 
 
 def plan(situation: Situation, compared: Mapping[str, Comparison] | None = None) -> Plan:
@@ -50,6 +62,7 @@ def plan(situation: Situation, compared: Mapping[str, Comparison] | None = None)
         comparison = comparisons.get(app)
         if comparison is None or not looping.revived(situation, comparison, ready):
             decisions[app] = _patient(situation, decision, comparison)
+        decisions[app] = _on_record(situation, decisions[app])
     moments = [d.look_again_at for d in decisions.values() if d.look_again_at]
     moments += suspension.ends(situation.desired, situation.now)
     changes = {app: decisions[app].change for app in sorted(decisions)}
@@ -179,6 +192,14 @@ def _patient(
         message += looping.last_words(situation, comparison)
     held = replace(change, action=Action.HOLD, reason=reason, message=message, steps=())
     return Decision(held, min(due, decision.look_again_at or due))
+
+
+def _on_record(situation: Situation, decision: Decision) -> Decision:
+    change = gates.on_record(decision.change, situation.evidence)
+    if change is decision.change:
+        return decision
+    soon = situation.now + RECORD_AGAIN
+    return Decision(change, min(soon, decision.look_again_at or soon))
 
 
 def _not_yet(change: Change, attempts: Attempts) -> tuple[Reason, str]:

@@ -74,6 +74,7 @@ class Reason(StrEnum):
     APPROVAL_REQUIRED = "ApprovalRequired"
     POLICY_DENIED = "PolicyDenied"
     NOT_ENOUGH_STORAGE = "NotEnoughStorage"
+    NOT_ON_RECORD = "NotOnRecord"
     SECRET_LOST = "SecretLost"  # noqa: S105 - a reason, not a secret
 
 

@@ -20,7 +20,7 @@ class Evidence:
     those that are kept, by app and name; `pins` are what images were taken to mean. By app: `good`
     is the revision to go back to, `failed` are those that were given up, and `retried` says when
     the operator last asked for another try. `policy` is the operator's; one that could not be read
-    says so, and denies.
+    says so, and denies. `unrecorded` says why nothing can be put on record.
     """
 
     removal_confirmed: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
@@ -31,5 +31,6 @@ class Evidence:
     failed: Mapping[str, tuple[FailedRevision, ...]] = field(
         default_factory=dict[str, tuple[FailedRevision, ...]],
     )
+    unrecorded: str = ""
     retried: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     policy: Policy = NO_POLICY

@@ -23,6 +23,11 @@ def ledger_path(state_dir: Path) -> Path:
     return state_dir / "images" / "images.json"
 
 
+def audit_path(state_dir: Path) -> Path:
+    """Return the folder of the audit log, its key, and its checkpoint."""
+    return state_dir / "audit"
+
+
 def revisions_path(state_dir: Path) -> Path:
     """Return the folder of the last good revision of each app."""
     return state_dir / "revisions"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,11 +18,16 @@ _LASTS = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Memories:
-    """What was written down of images and revisions, and by the operator as the policy."""
+    """
+    What was written down of images and revisions, and by the operator as the policy.
+
+    `unrecorded` says why nothing can be put on record now.
+    """
 
     ledger: Ledger
     revisions: RevisionFiles
     policy: PolicyFile
+    unrecorded: Callable[[], str] = str
 
 
 class BoxEvidence:
@@ -54,6 +60,7 @@ class BoxEvidence:
             failed=revisions.failed(),
             retried=revisions.retried(),
             policy=self._memories.policy.read(),
+            unrecorded=self._memories.unrecorded(),
         )
 
     def _free(self) -> int | None:

@@ -15,10 +15,20 @@ def of_this_box(data: Path) -> dict[str, str]:
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
         way.connect(_ELSEWHERE)
         found["HOST_IP"] = str(way.getsockname()[0])
-    name = socket.gethostname().partition(".")[0]
+    name = _name()
     if name:
         found["HOST_MDNS"] = f"{name}.local"
     with suppress(OSError, StopIteration):
         place = next(p for p in (data, *data.parents) if p.exists())
         found["DISK_GB"] = str(shutil.disk_usage(place).total // _GB)
     return found
+
+
+def origin(instance: str) -> str:
+    """Return the name under which this box signs what an instance did."""
+    name = "".join(c if c.isalnum() or c in ".-" else "-" for c in _name())
+    return f"{name or 'box'}/archipelago/{instance}"
+
+
+def _name() -> str:
+    return socket.gethostname().partition(".")[0]

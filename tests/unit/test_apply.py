@@ -66,7 +66,12 @@ class Rig:
 
     def apply(self, *steps):
         applier = Applier(
-            self.driver, self.world.secrets, self.clock, self.retried.append, self.first_wait
+            self.driver,
+            self.world.secrets,
+            self.world.audit,
+            self.clock,
+            self.retried.append,
+            self.first_wait,
         )
         change = Change("web", Action.INSTALL, Reason.NOT_INSTALLED, "", WEB.digest, steps)
         return applier.apply(change, self.stop, self.told.append)
@@ -91,6 +96,18 @@ def test_all_steps_are_taken_in_their_order_and_told():
     ]
     assert list(rig.world.volumes) == ["archipelago-web-data"]
     assert [t for t in rig.told if not t.startswith("pulling")] == list(map(describe, UP + DOWN))
+
+
+def test_what_cannot_be_put_on_record_is_not_begun():
+    rig = Rig()
+    rig.world.audit.full = "cannot write the audit log: it is full"
+    outcome = rig.apply(*UP)
+    assert (outcome.result, outcome.message) == (Result.UNAVAILABLE, rig.world.audit.full)
+    assert rig.verbs() == []
+    rig.world.audit.full = ""
+    outcome = rig.apply(*UP)
+    assert rig.world.audit.begun == [outcome.change]
+    assert rig.world.audit.outcomes == [outcome]
 
 
 @pytest.mark.parametrize(

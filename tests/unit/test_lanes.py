@@ -48,7 +48,9 @@ class Rig:
         driver = MemoryDriver("archipelago", self.clock, self.world)
         self.woken, self.bugs = threading.Semaphore(0), []
         self.gate = Gate(self.world, closed=False)
-        applier = Applier(driver, self.world.secrets, self.clock, first_wait_seconds=0)
+        applier = Applier(
+            driver, self.world.secrets, self.world.audit, self.clock, first_wait_seconds=0
+        )
         self.lanes = LanePool(applier, self.woken.release, self.bugs.append, workers)
 
     def hold(self):

@@ -886,6 +886,21 @@ CASES = [
         [("web", "hold", "NotEnoughStorage")],
     ),
     Case(
+        "nothing is done that cannot be put on record, not even to what is gone",
+        situation(
+            desired(WEB),
+            observed(*running(WEB), *running(DB)),
+            evidence=Evidence(unrecorded="cannot write the audit log"),
+        ),
+        [("db", "hold", "NotOnRecord"), ("web", "keep", "InSync")],
+    ),
+    Case(
+        "what would be done waits until it can be put on record, and is looked at again soon",
+        situation(desired(WEB), evidence=Evidence(unrecorded="cannot write the audit log")),
+        [("web", "hold", "NotOnRecord")],
+        message="cannot write the audit log; nothing is changed until that is mended",
+    ),
+    Case(
         "free space that could not be measured is no room",
         situation(desired(replace(WEB, storage=1)), evidence=Evidence(free_bytes=None)),
         [("web", "hold", "NotEnoughStorage")],
@@ -1234,6 +1249,12 @@ def test_an_ending_process_is_looked_at_again_soon():
 )
 def test_still_wanted(why, change, want, wanted):
     assert still_wanted(change, want) is wanted, why
+
+
+def test_what_waits_to_be_put_on_record_is_looked_at_again_soon():
+    evidence = Evidence(unrecorded="cannot write the audit log")
+    made = plan(situation(desired(WEB), evidence=evidence))
+    assert made.look_again_at == NOW + timedelta(seconds=5)
 
 
 def test_the_end_of_a_suspension_is_a_moment_to_look_again():

@@ -5,6 +5,7 @@ from inspect import signature
 from typer.main import get_command
 
 from reconciler.cli.app import build
+from reconciler.cli.audit import audit, prove, verify
 from reconciler.cli.call import verb
 from reconciler.cli.confirm import removal
 from reconciler.cli.import_ import addon, compose
@@ -42,6 +43,8 @@ METRICS = {
     "archipelago_app_info": ("gauge", ("app", "version", "image", "digest")),
     "archipelago_app_ready": ("gauge", ("app",)),
     "archipelago_apps": ("gauge", ("condition", "status")),
+    "archipelago_audit_entries": ("gauge", ()),
+    "archipelago_audit_writable": ("gauge", ()),
     "archipelago_build_info": ("gauge", ("version",)),
     "archipelago_change_to_ready_seconds": ("histogram", ()),
     "archipelago_changes": ("counter", ("action", "result")),
@@ -67,7 +70,12 @@ def test_the_verbs_and_their_options():
     for function in (compose, addon):
         own = {"path", "app_id", "out", "force"}
         assert set(signature(verb(function)).parameters) == own | COMMON
-    assert [g.name for g in app.registered_groups] == ["confirm", "import"]
+    own = {"key", "checkpoint", "against_runtime"}
+    assert set(signature(verb(verify)).parameters) == own | COMMON
+    assert set(signature(verb(prove)).parameters) == {"number"} | COMMON
+    own = {"context", "app", "since", "tail"}
+    assert set(signature(verb(audit)).parameters) == own | COMMON
+    assert [g.name for g in app.registered_groups] == ["audit", "confirm", "import"]
 
 
 def test_a_verb_that_is_made_alone_is_the_same_one():

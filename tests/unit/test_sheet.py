@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from reconciler.cli.sheet import sheet
-from reconciler.cli.tables import status_table
+from reconciler.cli.sheet import app_sheet, sheet
+from reconciler.cli.tables import app_view, status_table
 from reconciler.model.change import Action
 from reconciler.model.health import HealthState
 from reconciler.model.origin import Origin, Problem
@@ -77,6 +77,16 @@ def test_columns_and_table_say_the_same(why):
     Console(file=page, width=WIDTH, highlight=False).print(status_table(CASES[why], NOW))
     table = "\n".join(line.rstrip() for line in page.getvalue().splitlines())
     assert unstyle(sheet(CASES[why], NOW, WIDTH)) == table.rstrip("\n"), why
+
+
+@pytest.mark.parametrize("why", [why for why in CASES if CASES[why].apps])
+def test_columns_and_table_say_the_same_of_one_app(why):
+    app, page = CASES[why].apps[0], io.StringIO()
+    console = Console(file=page, width=WIDTH, highlight=False)
+    console.print(app_view(app, CASES[why], NOW))
+    table = "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+    assert unstyle(app_sheet(app, CASES[why], NOW, WIDTH)) == table.rstrip("\n"), why
+    assert app_sheet(app, CASES[why], NOW, 20) is None
 
 
 def test_where_a_line_is_too_wide_the_table_folds_it():

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+from reconciler.drivers.memory.audit import MemoryAudit
 from reconciler.drivers.memory.ledger import MemoryLedger
 from reconciler.drivers.memory.secrets import MemorySecrets
 from reconciler.drivers.memory.things import Answer, Behaviour, Box, Owned
@@ -42,6 +43,7 @@ class World:
         self.pullable: dict[str, str] = {}
         self.digests: dict[str, str] = {}  # reference to what a registry says it means
         self.ledger = MemoryLedger()
+        self.audit = MemoryAudit()
         self.calls: list[Call] = []
         self.available = True
         self.hook: Callable[[Moment], None] | None = None

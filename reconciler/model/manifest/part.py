@@ -101,10 +101,11 @@ class Part(BaseModel):
     def _sort_out(cls, written: Mapping[str, object]) -> tuple[dict[str, object], list[Complaint]]:
         usable: dict[str, object] = {}
         wrong: list[Complaint] = []
+        known = cls.key_names()
         for key, value in written.items():
             if key.startswith("x-") or len(wrong) >= MANY:
                 continue
-            complaint = cls._complaint_about(key, value)
+            complaint = cls._complaint_about(key, value, known)
             if complaint is None:
                 usable[str(key)] = value
             else:
@@ -112,10 +113,10 @@ class Part(BaseModel):
         return usable, wrong
 
     @classmethod
-    def _complaint_about(cls, key: str, value: object) -> Complaint | None:
+    def _complaint_about(cls, key: str, value: object, known: tuple[str, ...]) -> Complaint | None:
         if key in cls.RESERVED:
             message, hint = f"`{key}` is not available in this version", "remove it"
-        elif key not in cls.key_names():
+        elif key not in known:
             message, hint = f"there is no key {shown(key)} here", cls.hint_for(key)
         elif value is None:
             message, hint = "there is no value", "give one, or remove the key"

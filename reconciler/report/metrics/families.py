@@ -116,6 +116,11 @@ class Families:
             "watch_inotify",
             "Whether the kernel tells of changed files (1) or folders are polled (0).",
         )
+        self.audit_entries = self._gauge("audit_entries", "Entries of the audit log.")
+        self.audit_writable = self._gauge(
+            "audit_writable",
+            "Whether the audit log can be written (1), or nothing is changed since it cannot (0).",
+        )
         _begin(self.passes, tuple(Outcomes))
         _begin(self.plan_actions, tuple(Action))
 

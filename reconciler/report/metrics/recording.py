@@ -72,6 +72,11 @@ class Metrics:
         """Take whether the kernel tells of changed files, or folders are polled."""
         self._families.watch.set(int(inotify))
 
+    def on_record(self, *, entries: int, writable: bool) -> None:
+        """Take how many entries the audit log has, and whether it can have more."""
+        self._families.audit_entries.set(entries)
+        self._families.audit_writable.set(int(writable))
+
     def serve(self, address: str) -> str:
         """Serve on `host:port` and return the address in use; port 0 chooses a free one."""
         host, port = _split(address)
