@@ -14,14 +14,12 @@ from datetime import datetime
 from reconciler.core import backoff, disk, graph, looping, policy, suspension
 from reconciler.core.comparison import Comparison, is_completed
 from reconciler.core.health import worst
-from reconciler.core.permissions import beyond_baseline
 from reconciler.core.situation import Situation
 from reconciler.model.change import Change, Outcome, Plan, Reason
 from reconciler.model.desired import AppSpec
 from reconciler.model.health import HealthState
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState, ObservedContainer
-from reconciler.model.policy import Policy, Review
 from reconciler.model.status import (
     AppStatus,
     Condition,
@@ -188,8 +186,9 @@ def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...
         usage = facts.situation.usage
         within = disk.within(facts.spec.id, facts.spec.disk_limit, usage, before)
         told[ConditionType.WITHIN_DISK_LIMIT] = within
-    if facts.spec and (facts.spec.denial or beyond_baseline(facts.spec)):
-        told[ConditionType.APPROVED] = _approved(facts.spec, facts.situation.evidence.policy)
+    approved = policy.answer(facts.spec, facts.situation.evidence.policy) if facts.spec else None
+    if approved:
+        told[ConditionType.APPROVED] = approved
     now = facts.situation.now
     return tuple(_condition(kind, answer, before, now) for kind, answer in told.items())
 
@@ -214,13 +213,6 @@ def _stalled(facts: _Facts, before: AppStatus | None) -> Answer:
     if often and attempts.digest == change.attempt and known and known.status and told:
         return True, known.reason, known.message
     return False, "Fine", ""
-
-
-def _approved(spec: AppSpec, written: Policy) -> Answer:
-    """Say whether an app may be what it is, and what is written of it."""
-    if spec.denial:
-        return False, str(policy.reason(spec.denial)), spec.denial.message
-    return True, "NotReviewed" if written.review is Review.NONE else "Approved", ""
 
 
 def _keeps_ending(facts: _Facts) -> bool:

@@ -34,6 +34,15 @@ def reason(denial: Denial) -> Reason:
     return Reason.POLICY_DENIED if denial.by_policy else Reason.APPROVAL_REQUIRED
 
 
+def answer(spec: AppSpec, policy: Policy) -> tuple[bool, str, str] | None:
+    """Say whether an app may be what is written, a reason and why; None where all may be that."""
+    if spec.denial:
+        return False, str(reason(spec.denial)), spec.denial.message
+    if not beyond_baseline(spec):
+        return None
+    return True, "NotReviewed" if policy.review is Review.NONE else "Approved", ""
+
+
 def notices(policy: Policy) -> tuple[str, ...]:
     """Say what of the policy everybody who looks at this box should know."""
     if policy.unreadable:
