@@ -207,9 +207,10 @@ def _used(mode: str, usual: str) -> str:
 
 def _limit(permission: Permission) -> str:
     name, _, most = permission.value.partition(" ")
+    title = "CPU" if name == "cpu" else name.capitalize()
     if most == "none":
-        return f"{name.capitalize()}: as much as there is"
-    return f"{name.capitalize()}: {size_text(int(most)) if name == 'memory' else most} at most"
+        return f"{title}: as much as there is"
+    return f"{title}: {size_text(int(most)) if name == 'memory' else most} at most"
 
 
 def _value(title: str) -> Callable[[Permission], str]:

@@ -323,7 +323,7 @@ def test_the_hash_is_of_the_set_and_never_changes():
         ("storage 10737418240", "Storage: 10 GiB"),
         ("limit memory 1048576", "Memory: 1 MiB at most"),
         ("limit processes 64", "Processes: 64 at most"),
-        ("limit cpu none", "Cpu: as much as there is"),
+        ("limit cpu none", "CPU: as much as there is"),
     ],
 )
 def test_every_permission_is_told_in_plain_words(text, told):
