@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler import __version__, locking, parts
+from reconciler import __version__, git_parts, locking, parts
 from reconciler.apply import Applier
 from reconciler.clock import SystemClock
 from reconciler.config import Settings, environment
@@ -14,6 +14,7 @@ from reconciler.drivers.podman.driver import Hooks, PodmanDriver
 from reconciler.drivers.podman.service import private_directory, runtime_directory
 from reconciler.lanes import LanePool
 from reconciler.last_words import LogEnds
+from reconciler.model.commit import SourceStatus
 from reconciler.model.status import Status
 from reconciler.probes import ProbePool
 from reconciler.reconcile import Parts, PassResult, Reconciler
@@ -27,9 +28,12 @@ from reconciler.report.logs import LogSink, configure
 from reconciler.report.metrics import Metrics
 from reconciler.report.recorder import FanOut, Listeners
 from reconciler.report.status_file import StatusFile, load_status
+from reconciler.security.attempts import AttemptFile
 from reconciler.security.secrets import SecretFiles
 from reconciler.sources.watch import DirectoryWatch
 from reconciler.usage import UsageMeter
+
+_Source = Callable[[], SourceStatus | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +128,22 @@ class _Built:
             for root in (settings.desired_state, settings.catalogue, *_operators(settings))
         ]
         secrets = parts.secrets(settings)
-        audit = self._audit(stack, secrets)
+        source = self._source(stack, controller.wake)
+        audit = self._audit(stack, secrets, source)
         applier = Applier(self.driver, secrets, audit, clock, self.metrics.retried)
         lanes = LanePool(applier, controller.wake, self.logs.bug)
         probes = ProbePool(self.driver, clock, controller.wake)
         usage = UsageMeter(self.driver, clock, controller.wake, self.logs.bug)
         last_words = LogEnds(self.driver, secrets, controller.wake, self.logs.bug)
         kept = parts.revisions(settings, self.logs.warn)
+        attempts = AttemptFile(places.attempts_path(settings.state_dir), self.logs.warn)
         recorder = FanOut(self._listeners(on_status, audit, log=log), self.logs.bug, status)
 
         def notices() -> tuple[str, ...]:
             told = tuple(watch.notice for watch in watches if watch.notice)
             self.metrics.watching(inotify=not told)
+            at = source()
+            told += (f"{at.place}: {at.told}",) if at and at.told else ()
             trouble = audit.trouble()
             self.metrics.on_record(entries=audit.size(), writable=not trouble)
             return (*told, trouble) if trouble else told
@@ -154,6 +162,9 @@ class _Built:
             clock=clock,
             notices=notices,
             restore_pins=self.ledger.restore,
+            source=source,
+            known_attempts=attempts.known,
+            keep_attempts=attempts.keep,
         )
         reconciler = Reconciler(made, parts.pass_settings(settings), status)
         subscription = self.driver.subscribe(controller.wake)
@@ -169,12 +180,33 @@ class _Built:
             stack.callback(close)
         return controller, usage
 
-    def _audit(self, stack: ExitStack, secrets: SecretFiles) -> AuditLog:
+    def _source(self, stack: ExitStack, wake: Callable[[], None]) -> _Source:
+        """Follow the git source, where there is one; return what tells of it."""
+        settings = self.settings
+        follower = git_parts.follower(settings, self.clock, wake, self.logs.bug)
+        if follower is None:
+            return lambda: git_parts.at_rest(settings)
+        confirmed = places.allowed_commit_path(settings.state_dir).parent
+        watch = DirectoryWatch(confirmed, follower.look, self.logs.warn)
+        stack.callback(watch.close)
+        stack.callback(follower.close)
+        hook = git_parts.webhook(settings, follower.look)
+        if hook is not None:
+            stack.callback(hook.close)
+        follower.start()
+        return follower.status
+
+    def _audit(self, stack: ExitStack, secrets: SecretFiles, source: _Source) -> AuditLog:
         """Have what the loop does on record, from here on; closed behind all that writes to it."""
         settings = self.settings
         export = CheckpointExport(settings.audit_export, settings.instance, self.logs.warn)
         stack.callback(export.close)
-        audit = parts.audit_log(settings, self.clock, export)
+
+        def about() -> dict[str, str]:
+            at = source()
+            return {"commit": at.commit.id} if at and at.commit else {}
+
+        audit = parts.audit_log(settings, self.clock, export, about)
         stack.callback(audit.close)
         audit.starts(lambda: here(self.driver, secrets.kept()), __version__)
         return audit

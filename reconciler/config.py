@@ -5,6 +5,7 @@ The only reader of the environment.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,11 +21,13 @@ SYSTEM_FILE = Path("/etc/archipelago/archipelago.toml")
 INSTANCE = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
 
 
-_ONLY_IN_THE_FILE = frozenset({"defaults", "facts"})
+_ONLY_IN_THE_FILE = frozenset({"defaults", "facts", "git"})
 FactName = Annotated[str, Field(pattern=f"^({'|'.join(FACTS)})$")]
 ExportPlace = Annotated[str, Field(pattern=r"^(file:/.+|git:/.+|syslog)$")]
 FactText = Annotated[str, Field(min_length=1, max_length=256)]
 _IN_WORDS = {
+    "git.ref": "name a branch, or a ref such as refs/tags/live",
+    "git.verify": "it is off, head, range or tag",
     "instance": "a name has lower-case letters, digits and dashes, 32 at most",
     "audit_export": "a place is file:/path, git:/path or syslog",
     "log_format": "it is console, json or auto",
@@ -53,6 +56,26 @@ class Limits(BaseModel):
     pids: Annotated[int | None, Field(ge=16)] = 2048
 
 
+class GitSource(BaseModel):
+    """A git repository that the desired state comes from. `interval` and `timeout` are seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Annotated[str, Field(pattern=r"^[^-\s][^\s]*$", max_length=2048)]
+    ref: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$")] = "main"
+    path: Annotated[str, Field(pattern="^[^/-]", max_length=1024)] | None = None
+    interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    timeout: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    verify: Annotated[str, Field(pattern="^(off|head|range|tag)$")] = "off"
+    allowed_signers: Path | None = None
+    keyring: Path | None = None
+    token_file: Path | None = None
+    ssh_key: Path | None = None
+    known_hosts: Path | None = None
+    webhook: str | None = None
+    webhook_secret_file: Path | None = None
+
+
 class Settings(BaseModel):
     """Every setting, with its default. Intervals are seconds."""
 
@@ -72,6 +95,7 @@ class Settings(BaseModel):
     audit_export: Annotated[tuple[ExportPlace, ...], BeforeValidator(_listed)] = ()
     log_format: Annotated[str, Field(pattern="^(console|json|auto)$")] = "auto"
     defaults: Limits = Limits()
+    git: GitSource | None = None
     facts: dict[FactName, FactText] = Field(default_factory=dict[str, str])
 
 
@@ -112,7 +136,8 @@ def load_settings(
             raise ConfigurationError(
                 f"cannot use `policy` from {places['policy']}: {policy} is not there"
             )
-        return settings.model_copy(update={"state_dir": state, "policy": policy.absolute()})
+        found = {"state_dir": state, "policy": policy.absolute()}
+        return _following(settings.model_copy(update=found), places)
     except ValidationError as error:
         raise ConfigurationError(_told(error, places)) from error
 
@@ -120,6 +145,29 @@ def load_settings(
 def policy_beside(file: Path) -> Path:
     """Return where the policy is, unless the settings say otherwise."""
     return file.with_name("policy.toml")
+
+
+def _following(settings: Settings, places: Mapping[str, str]) -> Settings:
+    """Of a git source, the desired state is what was checked out last."""
+    git = settings.git
+    if git is None:
+        return settings
+    if "desired_state" in places:
+        raise ConfigurationError(
+            f"cannot use {places['desired_state']}: with [git] the desired state comes from"
+            f" there ({places['git']}); remove one of both"
+        )
+    if (git.webhook is None) != (git.webhook_secret_file is None):
+        raise ConfigurationError(
+            f"cannot use [git] from {places['git']}: `webhook` and `webhook_secret_file` belong"
+            " together: without a secret, anybody could have it look"
+        )
+    if re.search(r"://[^/@]*:[^/@]*@", git.url):
+        raise ConfigurationError(
+            f"cannot use `git.url` from {places['git']}: a password in an address is shown in"
+            " many places; put it into a file and name that as `token_file`"
+        )
+    return settings.model_copy(update={"desired_state": settings.state_dir / "git" / "current"})
 
 
 def _read(file: Path, *, required: bool) -> dict[str, Any]:
@@ -157,6 +205,10 @@ def _told(error: ValidationError, places: Mapping[str, str]) -> str:
             known = ", ".join(Settings.model_fields)
             lines.append(f"cannot use {place}: there is no setting `{name}` (there are: {known})")
         else:
-            why = _IN_WORDS.get(name.partition(".")[0]) or fault["msg"].lower()
+            why = (
+                _IN_WORDS.get(name)
+                or _IN_WORDS.get(name.partition(".")[0])
+                or fault["msg"].lower()
+            )
             lines.append(f"cannot use `{name}` from {place}: {why}")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ The one tree of errors. An error's type tells the loop what to do next.
     │   └── DriverRejected        it said no: back off                    Reconciling
     ├── SecretError               a secret cannot be kept or read: back off   Reconciling
     ├── AuditError                it cannot be written down: do not do it
+    ├── SourceError               a git source did not say: what is in force stays
     ├── RegistryError             it did not say: nothing is known of what is newer
     ├── TrustError                not verified, not approved: hold        Stalled
     └── HealthTimeout             never well: back off
@@ -57,6 +58,10 @@ class SecretError(ReconcilerError):
 
 class AuditError(ReconcilerError):
     """What was to be done cannot be written down, so it must not be done."""
+
+
+class SourceError(ReconcilerError):
+    """A source did not say what is desired now; what it said before stays in force."""
 
 
 class RegistryError(ReconcilerError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from reconciler import parts
+from reconciler import git_parts, parts
 from reconciler.clock import SystemClock
 from reconciler.config import Settings
 from reconciler.model.change import Change, Outcome
@@ -15,6 +15,7 @@ from reconciler.ports import Driver
 from reconciler.reconcile import Parts, Reconciler
 from reconciler.report import places
 from reconciler.report.status_file import load_status
+from reconciler.security.attempts import AttemptFile
 
 
 class NoLanes:
@@ -109,5 +110,7 @@ def reader(settings: Settings, driver: Driver) -> Reconciler:
         revisions=kept,  # a look tells it nothing
         recorder=NoRecorder(),
         clock=clock,
+        known_attempts=AttemptFile(places.attempts_path(settings.state_dir)).known,
+        source=lambda: git_parts.at_rest(settings),
     )
     return Reconciler(made, parts.pass_settings(settings), status)

@@ -142,13 +142,16 @@ def policy(settings: Settings) -> PolicyFile:
 
 
 def audit_log(
-    settings: Settings, clock: SystemClock, export: Callable[[str], None] = lambda _: None
+    settings: Settings,
+    clock: SystemClock,
+    export: Callable[[str], None] = lambda _: None,
+    about: Callable[[], Mapping[str, str]] = dict[str, str],
 ) -> "AuditLog":
     """Return the audit log of this instance, signed under the name of this box."""
     from reconciler.report.audit.log import AuditLog
 
     folder = places.audit_path(settings.state_dir)
-    return AuditLog(folder, facts.origin(settings.instance), clock, export)
+    return AuditLog(folder, facts.origin(settings.instance), clock, export, about=about)
 
 
 def evidence(

@@ -10,6 +10,7 @@ from threading import Event
 from typing import Protocol
 
 from reconciler.model.change import Change, Outcome
+from reconciler.model.commit import Commit
 from reconciler.model.container import ContainerSpec, HealthCheck
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.evidence import Evidence
@@ -332,6 +333,54 @@ class Revisions(Protocol):
 
     def forget(self, app: str) -> None:
         """Forget everything of an app."""
+        ...
+
+
+class Repository(Protocol):
+    """A repository, a folder of which is the desired state. Every verb raises SourceError."""
+
+    def fetch(self) -> str:
+        """Have what the followed ref means now, and return its commit's id."""
+        ...
+
+    def applied(self) -> Commit | None:
+        """Return the commit in force; None where there is none. Never raises."""
+        ...
+
+    def commit(self, commit: str) -> Commit:
+        """Return who wrote a commit, and what it is about."""
+        ...
+
+    def contains(self, commit: str, older: str) -> bool:
+        """Say whether the history of a commit has an older one in it."""
+        ...
+
+    def between(self, older: str, newer: str) -> tuple[str, ...]:
+        """Return the commits after `older` up to `newer`, newest first."""
+        ...
+
+    def tag(self) -> str:
+        """Return the id of the annotated tag that the followed ref is; empty where it is none."""
+        ...
+
+    def raw(self, kind: str, name: str) -> bytes:
+        """Return an object as it is kept: what a signature is over."""
+        ...
+
+    def obstacles(self, commit: str) -> tuple[str, ...]:
+        """Return what of a commit cannot be checked out, and why."""
+        ...
+
+    def take(self, commit: Commit) -> None:
+        """Have the files of a commit in force, all at once."""
+        ...
+
+
+class CommitVerifier(Protocol):
+    """Finds out who signed commits; judges nothing."""
+
+    def since(self, repository: Repository, head: str, applied: str) -> tuple[Commit, ...]:
+        """Return those that have to be signed, newest first, each with its signer or why not."""
         ...
 
 

@@ -30,6 +30,7 @@ from reconciler.core.resolve import Platform, resolve
 from reconciler.core.situation import WINDOW, Situation
 from reconciler.errors import DriverError, DriverUnavailable
 from reconciler.model.change import Change, Outcome, Plan
+from reconciler.model.commit import SourceStatus
 from reconciler.model.desired import Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
@@ -70,6 +71,9 @@ class Parts:
     clock: Clock
     notices: Callable[[], tuple[str, ...]] = tuple
     restore_pins: Callable[[Mapping[PinKey, Pin]], None] = lambda _: None
+    source: Callable[[], SourceStatus | None] = lambda: None
+    known_attempts: Callable[[datetime], Mapping[str, Attempts]] = lambda _: {}
+    keep_attempts: Callable[[Mapping[str, Attempts]], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,8 @@ class Reconciler:
     def __init__(self, parts: Parts, settings: PassSettings, status: Status | None = None) -> None:
         self._parts = parts
         self._settings = settings
-        self._memory = _Memory(status=status)
+        known = dict(parts.known_attempts(parts.clock.now()))
+        self._memory = _Memory(status=status, attempts=known)
 
     def run_pass(self) -> PassResult:
         """Look at everything, decide, begin what is to be done, and tell."""
@@ -245,6 +250,7 @@ class Reconciler:
         }
         memory.last = {a.id: memory.last[a.id] for a in status.apps if a.id in memory.last}
         memory.status = status
+        self._parts.keep_attempts(memory.attempts)
         self._parts.recorder.passed(status)
         return status
 
@@ -273,6 +279,7 @@ class Reconciler:
                 *isolation.notices(situation),
             ),
             lanes_busy=len(reported.running),
+            source=parts.source(),
         )
 
     def _blind(self, began: float, desired: Desired, error: DriverError) -> PassResult:
@@ -283,6 +290,7 @@ class Reconciler:
             last_pass=self._pass_status(began, str(error)),
             problems=desired.problems,
             notices=self._parts.notices(),
+            source=self._parts.source(),
         )
         memory.status = status
         self._parts.recorder.passed(status)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler.core.specs import Platform
     from reconciler.drivers.podman.doctor import Finding
     from reconciler.leftovers import Leftovers
+    from reconciler.model.commit import SourceStatus
     from reconciler.model.desired import Desired
     from reconciler.model.pin import Told
     from reconciler.model.policy import Policy
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from reconciler.report.audit.log import AuditLog
     from reconciler.security.failures import Failures
     from reconciler.security.secrets import SecretFiles
+    from reconciler.sources.git_checkout import GitRepository
 
 
 def status_path(settings: Settings) -> Path:
@@ -110,6 +112,27 @@ def audit_log(settings: Settings) -> "AuditLog":
     from reconciler import parts
 
     return parts.audit_log(settings, SystemClock())
+
+
+def source_status(settings: Settings) -> "SourceStatus | None":
+    """Return which commit is in force; None where the desired state is in no git."""
+    from reconciler import git_parts
+
+    return git_parts.at_rest(settings)
+
+
+def repository(settings: Settings) -> "GitRepository | None":
+    """Return the repository of the git source, if there is one."""
+    from reconciler import git_parts
+
+    return git_parts.repository(settings, settings.git) if settings.git else None
+
+
+def allow_commit(settings: Settings, commit: str) -> None:
+    """Write down that a commit is meant which does not contain the one in force."""
+    from reconciler import git_parts
+
+    git_parts.allow(settings, commit)
 
 
 def findings(settings: Settings) -> "Sequence[Finding]":

@@ -37,6 +37,56 @@ class Mutant:
 STORIES = ("unit/test_rollback_stories.py",)
 
 MUTANTS = (
+    # Which commit is in force
+    Mutant(
+        "a commit that is not signed is taken",
+        "core/following.py",
+        "if commit.unsigned:",
+        "if False:",
+        ("unit/test_following.py",),
+    ),
+    Mutant(
+        "history may go back without a word",
+        "core/following.py",
+        "if applied is not None and not evidence.descends and evidence.allowed != head.id:",
+        "if False:",
+        ("unit/test_following.py",),
+    ),
+    Mutant(
+        "a word on one commit lets every other one through",
+        "core/following.py",
+        "and evidence.allowed != head.id:",
+        "and not evidence.allowed:",
+        ("unit/test_following.py",),
+    ),
+    Mutant(
+        "a key of another purpose signs commits",
+        "sources/git_signatures.py",
+        "if _run(command, signed).returncode == 0:",
+        "if True:",
+        ("unit/test_git_source.py",),
+    ),
+    Mutant(
+        "gpgv is believed by how it ends",
+        "sources/git_signatures.py",
+        "if good and not _BAD & set(words):",
+        "if valid:",
+        ("unit/test_git_source.py",),
+    ),
+    Mutant(
+        "links of a repository are written",
+        "sources/git_checkout.py",
+        "if blob.mode in _KINDS:",
+        "if False:",
+        ("unit/test_git_source.py",),
+    ),
+    Mutant(
+        "a webhook needs no signature",
+        "webhook.py",
+        "if not self._is_signed(body):",
+        "if False:",
+        ("unit/test_webhook.py",),
+    ),
     # What is on record
     Mutant(
         "what cannot be put on record is done all the same",

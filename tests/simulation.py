@@ -259,6 +259,7 @@ class Simulation:
         self.facts = Facts(self.world, self.revisions)
         self.usage = GivenUsage()
         self.prune_limit = prune_limit
+        self.attempts = {}
         self.restart()
 
     def restart(self):
@@ -271,15 +272,7 @@ class Simulation:
                 catalogue=self.catalogue,
                 driver=driver,
                 evidence=self.facts,
-                lanes=InlineLanes(
-                    Applier(
-                        driver,
-                        self.world.secrets,
-                        self.world.audit,
-                        self.clock,
-                        first_wait_seconds=0,
-                    )
-                ),
+                lanes=InlineLanes(self._applier(driver)),
                 probes=DirectProbes(driver, self.clock),
                 usage=self.usage,
                 last_words=DirectLastWords(driver, self.world.secrets),
@@ -287,9 +280,14 @@ class Simulation:
                 recorder=self.diary,
                 clock=self.clock,
                 restore_pins=self.world.ledger.restore,
+                known_attempts=lambda _: self.attempts,
+                keep_attempts=self._keep,
             ),
             PassSettings(Platform(), prune_limit=self.prune_limit),
         )
+
+    def _keep(self, attempts):
+        self.attempts = dict(attempts)
 
     def _applier(self, driver):
         return Applier(

@@ -39,7 +39,10 @@ VERBS = {
 }
 GROUPS = {
     "audit": ("Show what is on record, and prove it.", {"verify": "audit", "prove": "audit"}),
-    "confirm": ("Give the word that a dangerous step waits for.", {"removal": "confirm"}),
+    "confirm": (
+        "Give the word that a dangerous step waits for.",
+        {"removal": "confirm", "revision": "confirm"},
+    ),
     "import": (
         "Make a manifest of what another system has.",
         {"compose": "import_", "addon": "import_"},

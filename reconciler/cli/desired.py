@@ -17,6 +17,11 @@ def read(settings: "Settings") -> "Snapshot":
     """Return all documents; ConfigurationError where the directory itself cannot be read."""
     from reconciler import wiring
 
+    if settings.git is not None:
+        raise ConfigurationError(
+            f"cannot write the desired state: it comes from {settings.git.url}, and what is here"
+            " is only a copy; change it there, and push"
+        )
     if not settings.desired_state.is_dir():
         raise ConfigurationError(
             f"cannot use the desired state: there is no folder {settings.desired_state}; "

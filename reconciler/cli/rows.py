@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from reconciler.cli.words import age, plain
+from reconciler.model.commit import Commit, SourceStatus
 from reconciler.model.health import HealthState
 from reconciler.model.quantities import size_text
 from reconciler.model.status import AppStatus, ConditionType, ContainerStatus, Status
@@ -105,6 +106,15 @@ def message(app: AppStatus) -> str:
 def why_here(app: AppStatus) -> str:
     """Return for whom an app was installed that nobody asked for."""
     return "" if app.requested else f"installed for {', '.join(app.required_by)}"
+
+
+def source_line(source: SourceStatus) -> str:
+    """Return which commit is in force, by whom, and who signed it."""
+    commit = source.commit or Commit("")
+    about = f": {commit.subject} ({commit.author})" if commit.author else ""
+    by = f", signed by {commit.signer}" if commit.signer else ""
+    of = f" {source.ref}" if source.ref else ""
+    return plain(f"Desired state of {source.place}{of} at {commit.short}{about}{by}.")
 
 
 def troubles(status: Status, app: str | None = None) -> Iterator[Cell]:

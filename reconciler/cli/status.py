@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli.call import FAILED, Call
+from reconciler.cli.rows import source_line
 from reconciler.cli.sheet import app_sheet, sheet
 from reconciler.cli.words import PIPE_WIDTH, unknown_app
 from reconciler.clock import SystemClock
@@ -72,6 +73,8 @@ def _show(seen: "Seen", app: str | None) -> None:
     else:
         typer.echo(text)
     typer.echo(typer.style(f"\n{told}", dim=True))
+    if seen.status.source and seen.status.source.commit:
+        typer.echo(typer.style(source_line(seen.status.source), dim=True))
 
 
 def _width() -> int:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from reconciler.model.change import Action
+from reconciler.model.commit import SourceStatus
 from reconciler.model.desired import Suspension
 from reconciler.model.health import HealthState
 from reconciler.model.origin import Problem
@@ -120,6 +121,7 @@ class Status:
     problems: tuple[Problem, ...] = ()
     notices: tuple[str, ...] = ()
     lanes_busy: int = 0
+    source: SourceStatus | None = None
 
     def of(self, app: str) -> AppStatus | None:
         """Return the status of one app."""

@@ -28,6 +28,21 @@ def audit_path(state_dir: Path) -> Path:
     return state_dir / "audit"
 
 
+def git_path(state_dir: Path) -> Path:
+    """Return the folder of a git source: the mirror, its checkouts, and `current`."""
+    return state_dir / "git"
+
+
+def allowed_commit_path(state_dir: Path) -> Path:
+    """Return the file with the operator's word on another history."""
+    return state_dir / "confirmed" / "commit.json"
+
+
+def attempts_path(state_dir: Path) -> Path:
+    """Return the file of what was tried lately."""
+    return state_dir / "attempts.json"
+
+
 def revisions_path(state_dir: Path) -> Path:
     """Return the folder of the last good revision of each app."""
     return state_dir / "revisions"

@@ -50,8 +50,15 @@ class StatusFile:
             and status.problems == written.problems
             and status.notices == written.notices
             and status.lanes_busy == written.lanes_busy
+            and _at(status) == _at(written)
             and status.last_pass.error == written.last_pass.error
         )
+
+
+def _at(status: Status) -> tuple[str, str]:
+    """What is worth a line of a source: not that it answered again."""
+    source = status.source
+    return (source.commit.id if source and source.commit else "", source.told if source else "")
 
 
 def load_status(path: Path) -> Status | None:

@@ -17,6 +17,7 @@ from reconciler.model.status import (
     Status,
 )
 from reconciler.report.moments import from_text, to_text
+from reconciler.report.source_json import parse_source, source_document
 
 FORMAT: Final = 1
 
@@ -39,6 +40,7 @@ def status_document(status: Status) -> Json:
         "problems": [problem_document(p) for p in status.problems],
         "notices": list(status.notices),
         "lanes_busy": status.lanes_busy,
+        "source": source_document(status.source) if status.source else None,
     }
 
 
@@ -134,6 +136,7 @@ def _status(document: Any) -> Status:  # noqa: ANN401 - JSON of any shape
         problems=_each(document.get("problems"), _problem),
         notices=_each(document.get("notices"), str),
         lanes_busy=int(document.get("lanes_busy") or 0),
+        source=parse_source(document.get("source")),
     )
 
 

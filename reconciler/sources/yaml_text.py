@@ -12,8 +12,14 @@ _UNPRINTABLE: Final = re.compile(
 )
 
 
+_LFS: Final = b"version https://git-lfs.github.com/spec/"
+
+
 def decode(text: bytes, file: str) -> str | Problem:
     """Return the text, or why there is none."""
+    if text.startswith(_LFS):
+        message = "cannot read the file: it is a pointer of Git LFS, its content is elsewhere"
+        return Problem(Origin(file), message, "keep manifests out of LFS: .gitattributes")
     if len(text) > MAX_BYTES:
         message = f"cannot read the file: it has {len(text)} bytes, {MAX_BYTES} are the most"
         return Problem(Origin(file), message, "divide it into several files")

@@ -23,6 +23,7 @@ class Box:
         self.state = root / "state"
         for folder in (self.desired, self.catalogue):
             folder.mkdir(parents=True, exist_ok=True)
+        self.follows = False  # a repository, which is named in the settings
         self.process = None
         self.output = root / "loop.log"
 
@@ -66,7 +67,7 @@ class Box:
 
     def _common(self):
         flags = {
-            "desired-state": self.desired,
+            **({} if self.follows else {"desired-state": self.desired}),
             "catalogue": self.catalogue,
             "state-dir": self.state,
             "instance": self.instance,

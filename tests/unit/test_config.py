@@ -192,3 +192,53 @@ def test_metrics_can_be_turned_off(toml):
     assert load(variables={"ARCHIPELAGO_METRICS": "off"}).metrics is None
     assert load(file=toml('metrics = "off"')).metrics is None
     assert load().metrics == "127.0.0.1:9465"
+
+
+GIT = '[git]\nurl = "https://git.example.org/box.git"\n'
+
+
+def test_of_a_git_source_the_desired_state_is_what_was_checked_out(toml):
+    settings = load({"state_dir": Path("/state")}, file=toml(GIT))
+    assert settings.desired_state == Path("/state/archipelago/git/current")
+    assert (settings.git.ref, settings.git.verify, settings.git.path) == ("main", "off", None)
+
+
+WRONG_GIT = {
+    'ref = "-x"': "`git.ref` from {file}: name a branch",
+    'verify = "all"': "`git.verify` from {file}: it is off, head, range or tag",
+    'webhook = "127.0.0.1:1"': "`webhook` and `webhook_secret_file` belong together",
+    'path = "/etc"': "cannot use `git.path` from {file}",
+    "depth = 1": "there is no setting `git.depth`",
+}
+
+
+@pytest.mark.parametrize("line", WRONG_GIT)
+def test_a_mistake_about_git_is_named(line, toml):
+    file = toml(GIT + line)
+    assert WRONG_GIT[line].format(file=file) in complaint(file=file)
+
+
+def test_one_source_is_enough(toml):
+    told = complaint({"desired_state": Path("x")}, file=toml(GIT))
+    assert "cannot use --desired-state: with [git] the desired state comes from there" in told
+
+
+def test_a_password_in_an_address_is_refused_and_not_told(toml):
+    told = complaint(file=toml('[git]\nurl = "https://me:s3cret@git.example.org/x"\n'))
+    assert "name that as `token_file`" in told
+    assert "s3cret" not in told
+
+
+@pytest.mark.parametrize("url", ["--upload-pack=x", "", "a b"])
+def test_an_address_is_one_word(url, toml):
+    assert "`git.url`" in complaint(file=toml(f'[git]\nurl = "{url}"\n'))
+
+
+def test_places_of_export_are_a_list_or_words_with_commas(toml):
+    places = ("syslog", "file:/mnt/x")
+    assert load(file=toml('audit_export = ["syslog", "file:/mnt/x"]')).audit_export == places
+    assert (
+        load(variables={"ARCHIPELAGO_AUDIT_EXPORT": "syslog, file:/mnt/x"}).audit_export == places
+    )
+    told = complaint(variables={"ARCHIPELAGO_AUDIT_EXPORT": "mail"})
+    assert "from ARCHIPELAGO_AUDIT_EXPORT: a place is file:/path" in told

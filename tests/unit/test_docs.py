@@ -140,7 +140,7 @@ def test_variables_exist(page):
         assert name in known - {PREFIX + "DEFAULTS"}, f"{page}: there is no variable {name}"
 
 
-TABLES = {"defaults", "facts"}  # only in the file, where they are tables
+TABLES = {"defaults", "facts", "git"}  # only in the file, where they are tables
 
 
 def test_the_table_of_settings_is_complete_and_true():

@@ -7,7 +7,7 @@ from typer.main import get_command
 from reconciler.cli.app import build
 from reconciler.cli.audit import audit, prove, verify
 from reconciler.cli.call import verb
-from reconciler.cli.confirm import removal
+from reconciler.cli.confirm import removal, revision
 from reconciler.cli.import_ import addon, compose
 from reconciler.report.metrics import Metrics
 
@@ -58,6 +58,8 @@ METRICS = {
     "archipelago_problems": ("gauge", ()),
     "archipelago_retries": ("counter", ("step",)),
     "archipelago_rollbacks": ("counter", ()),
+    "archipelago_source_held": ("gauge", ()),
+    "archipelago_source_info": ("gauge", ("ref", "commit")),
     "archipelago_watch_inotify": ("gauge", ()),
 }
 
@@ -66,7 +68,8 @@ def test_the_verbs_and_their_options():
     app = build()
     found = {c.name: set(signature(c.callback).parameters) for c in app.registered_commands}
     assert found == {name: own | COMMON for name, own in OWN.items()}
-    assert set(signature(verb(removal)).parameters) == {"yes"} | COMMON
+    for function in (removal, revision):
+        assert set(signature(verb(function)).parameters) == {"yes"} | COMMON
     for function in (compose, addon):
         own = {"path", "app_id", "out", "force"}
         assert set(signature(verb(function)).parameters) == own | COMMON

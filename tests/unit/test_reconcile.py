@@ -177,6 +177,17 @@ def test_a_crash_loop_backs_off_is_told_and_heals(box):
     assert box.running() == {"web": IMAGE}
 
 
+def test_a_crash_loop_outlives_the_loop(box):
+    box.world.exits("web/main", 7)
+    box.folder.write("web")
+    box.run(passes=300, seconds=0.2)
+    starts = [c.verb for c in box.world.calls].count("start")
+    box.restart()
+    status = box.run(passes=50, seconds=0.2)
+    assert status.of("web").reason == "CrashLoop"
+    assert [c.verb for c in box.world.calls].count("start") <= starts + 1
+
+
 def test_an_engine_that_does_not_answer_is_told_and_removes_nothing(box):
     box.folder.write("web")
     box.settle()

@@ -55,7 +55,15 @@ PASS = {"number": 1, "duration_seconds": 0.5}
 
 def test_the_document_has_the_promised_shape():
     document = status_document(FULL)
-    assert list(document) == ["format", "apps", "pass", "problems", "notices", "lanes_busy"]
+    assert list(document) == [
+        "format",
+        "apps",
+        "pass",
+        "problems",
+        "notices",
+        "lanes_busy",
+        "source",
+    ]
     app = document["apps"][0]
     promised = {"id", "action", "reason", "message", "conditions", "digest", "health"}
     assert promised | {"containers", "requires"} <= set(app)

@@ -34,7 +34,11 @@ Export = Callable[[str], None]
 
 
 class AuditLog:
-    """Implements `ports.Audit`. May be used from any thread. `export` is given each checkpoint."""
+    """
+    Implements `ports.Audit`. May be used from any thread.
+
+    `export` is given each checkpoint; `about` says upon what an act is done, such as a commit.
+    """
 
     def __init__(
         self,
@@ -43,12 +47,14 @@ class AuditLog:
         clock: Clock,
         export: Export = lambda _: None,
         limit: int = LIMIT,
+        about: Callable[[], Entry] = dict[str, str],
     ) -> None:
         self._folder = folder
         self._origin = origin
         self._clock = clock
         self._export = export
         self._limit = limit
+        self._about = about
         self._lock = Lock()
         self._key: BoxKey | None = None
         self._known: tuple[durable.Signature | None, Head] | None = None
@@ -74,7 +80,7 @@ class AuditLog:
     def begins(self, change: Change) -> None:
         """Have it on disk that a change begins. Raises AuditError: then it must not."""
         with self._lock:
-            [number] = self._write([entry.began(change)])
+            [number] = self._write([{**entry.began(change), **self._about()}])
             self._begun[change.app] = number
 
     def ended(self, outcome: Outcome) -> None:

@@ -121,6 +121,16 @@ class Families:
             "audit_writable",
             "Whether the audit log can be written (1), or nothing is changed since it cannot (0).",
         )
+        self.source = self._gauge(
+            "source_info",
+            "The commit that is in force, of a git source; always 1.",
+            "ref",
+            "commit",
+        )
+        self.source_held = self._gauge(
+            "source_held",
+            "Whether the newest commit of a git source is not in force, and why is told.",
+        )
         _begin(self.passes, tuple(Outcomes))
         _begin(self.plan_actions, tuple(Action))
 

@@ -29,6 +29,7 @@ class Metrics:
         self._families.build.labels(__version__).set(1)
         self._waits = _Waits()
         self._infos: dict[str, tuple[str, ...]] = {}
+        self._source: tuple[str, str] | None = None
         self._apps: dict[str, AppStatus] = {}
         self._server: tuple[WSGIServer, Thread] | None = None
 
@@ -42,6 +43,7 @@ class Metrics:
         actions = Tally(app.action for app in status.apps)
         for action in Action:
             families.plan_actions.labels(action).set(actions[action])
+        self._take_source(status)
         self._take_conditions(status)
         self._take_apps(status)
         if not last.error:
@@ -100,6 +102,17 @@ class Metrics:
             server.shutdown()
             server.server_close()
             thread.join(_JOIN_SECONDS)
+
+    def _take_source(self, status: Status) -> None:
+        source = status.source
+        commit = source.commit.id if source and source.commit else ""
+        labels = (source.ref, commit) if source and commit else None
+        if self._source != labels:
+            self._families.source.clear()
+            self._source = labels
+        if labels:
+            self._families.source.labels(*labels).set(1)
+        self._families.source_held.set(int(bool(source and source.told)))
 
     def _take_conditions(self, status: Status) -> None:
         for kind in ConditionType:

@@ -1,0 +1,63 @@
+"""Commits of a git source: what they are, and what was found out about them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+SHOWN = 10  # digits of an id, for people
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """
+    One commit. `id` is its whole hash; `author` a name and an address.
+
+    `signer` is who signed it, as the operator's files of keys name them: empty where nobody
+    looked; `unsigned` says why no signature that counts was found.
+    """
+
+    id: str
+    author: str = ""
+    subject: str = ""
+    committed_at: datetime | None = None
+    signer: str = ""
+    unsigned: str = ""
+
+    @property
+    def short(self) -> str:
+        """The first digits of its id."""
+        return self.id[:SHOWN]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitEvidence:
+    """
+    What is known before another commit is taken.
+
+    `head` is what the ref means now, None where that is not known; `since` are the commits that
+    have to be signed, newest first (without a demand, none). `descends` tells whether `head`
+    contains `applied`; `allowed` is the commit that the operator let through all the same.
+    `obstacles` are things in it that cannot be checked out.
+    """
+
+    head: Commit | None
+    applied: Commit | None = None
+    since: tuple[Commit, ...] = ()
+    descends: bool = True
+    allowed: str = ""
+    obstacles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """
+    Which commit is in force, and why no newer one is.
+
+    `ref` is what is followed, `place` where; `told` is empty when all is well. `fetched_at` is
+    when the place answered last.
+    """
+
+    place: str
+    ref: str
+    commit: Commit | None = None
+    fetched_at: datetime | None = None
+    told: str = ""
