@@ -104,6 +104,7 @@ class Settings(BaseModel):
     lan: Annotated[tuple[Range, ...], BeforeValidator(_ranges)] = LAN_RANGES
     instance: Annotated[str, Field(pattern=INSTANCE)] = "archipelago"
     trust: Path = Path("/etc/archipelago/trust.yaml")
+    policy: Path | None = None  # None: that beside the file with the settings, if there is one
     podman: str | None = None
     interval: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     isolation_interval: Annotated[float, Field(ge=60, le=86_400)] = 3600.0
@@ -149,9 +150,20 @@ def load_settings(
         # Named from the root, since Podman's service is started elsewhere; and instances
         # that share a state directory still never see each other.
         state = settings.state_dir.absolute() / settings.instance
-        return _following(settings.model_copy(update={"state_dir": state}), places)
+        policy = settings.policy or policy_beside(named or SYSTEM_FILE)
+        if settings.policy is not None and not os.path.exists(policy):  # noqa: PTH110 - never raises
+            raise ConfigurationError(
+                f"cannot use `policy` from {places['policy']}: {policy} is not there"
+            )
+        found = {"state_dir": state, "policy": policy.absolute()}
+        return _following(settings.model_copy(update=found), places)
     except ValidationError as error:
         raise ConfigurationError(_told(error, places)) from error
+
+
+def policy_beside(file: Path) -> Path:
+    """Return where the policy is, unless the settings say otherwise."""
+    return file.with_name("policy.toml")
 
 
 def _following(settings: Settings, places: Mapping[str, str]) -> Settings:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.clock import SystemClock
-from reconciler.config import Settings, environment
+from reconciler.config import SYSTEM_FILE, Settings, environment, policy_beside
 from reconciler.core.specs import Platform
 from reconciler.core.trusting import repository_of
 from reconciler.drivers.podman import endpoint
@@ -29,6 +29,7 @@ from reconciler.report import places
 from reconciler.security import facts
 from reconciler.security.evidence import BoxEvidence, Memories
 from reconciler.security.failures import Failures
+from reconciler.security.policy import PolicyFile
 from reconciler.security.proofs import ProofFile
 from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
@@ -168,6 +169,11 @@ def revisions(settings: Settings, warn: Callable[[str], None] = lambda _: None) 
     return RevisionFiles(folder, failures(settings, warn), warn)
 
 
+def policy(settings: Settings) -> PolicyFile:
+    """Return what reads the operator's policy."""
+    return PolicyFile(settings.policy or policy_beside(SYSTEM_FILE), settings.desired_state)
+
+
 def audit_log(
     settings: Settings,
     clock: SystemClock,
@@ -193,7 +199,7 @@ def evidence(
         places.confirmation_path(settings.state_dir),
         settings.data_dir,
         secrets(settings),
-        Memories(pins, kept, trust_file(settings).read, unrecorded),
+        Memories(pins, kept, trust_file(settings).read, policy(settings), unrecorded),
         clock,
     )
 

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core import (
+    admission,
     backoff,
     gates,
     isolation,
     judging,
     looping,
     pins,
+    policy,
     proving,
     revisions,
     rollback,
@@ -136,7 +138,7 @@ class Reconciler:
         evidence, meant = self._gather(desired)
         if meant:
             parts.restore_pins(meant)
-        self._cancel(busy, rollback.effective(desired, evidence))
+        self._cancel(busy, admission.effective(rollback.effective(desired, evidence), evidence))
         try:
             seen = self._look(desired, evidence)
         except DriverError as error:
@@ -223,6 +225,7 @@ class Reconciler:
             fail(app, what)
         evidence = rollback.with_failed(seen.evidence, failed)
         desired = rollback.effective(seen.desired, evidence)
+        desired = admission.effective(desired, evidence, seen.observed)
         situation = replace(seen, evidence=evidence, desired=desired)
         comparisons = compare_all(situation)
         return replace(situation, attempts=looping.calmed(situation, comparisons)), comparisons
@@ -299,6 +302,7 @@ class Reconciler:
             problems=situation.desired.problems,
             notices=(
                 *self._parts.notices(),
+                *policy.notices(situation.evidence.policy),
                 *isolation.notices(situation),
                 *proving.notices(situation.evidence, comparisons),
             ),

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from reconciler.model.commit import SourceStatus
     from reconciler.model.desired import Desired
     from reconciler.model.pin import Pin, PinKey, Told
+    from reconciler.model.policy import Policy
+    from reconciler.model.revision import Revision
     from reconciler.model.signature import Findings, Subject
     from reconciler.model.snapshot import Snapshot
     from reconciler.model.status import Status
@@ -157,15 +159,41 @@ def platform(settings: Settings) -> "Platform":
     return parts.pass_settings(settings).platform
 
 
-def desired(settings: Settings, snapshot: "Snapshot | None" = None) -> "Desired":
-    """Return what should run, from the documents alone (those given, or all): needs no engine."""
+def desired(
+    settings: Settings,
+    snapshot: "Snapshot | None" = None,
+    *,
+    assumed: bool = False,
+) -> "Desired":
+    """
+    Return what should run, from the documents alone (those given, or all): needs no engine.
+
+    `assumed`: answers that are missing are taken for good.
+    """
+    from dataclasses import replace
+
     from reconciler import parts
     from reconciler.core.resolve import resolve
 
     # As the loop reads it: a folder that is not there is not an empty one.
     if snapshot is None:
         snapshot = parts.desired(settings, SystemClock(), settle=0).read()
-    return resolve(snapshot, documents(settings.catalogue), platform(settings))
+    known = replace(platform(settings), assumed=assumed)
+    return resolve(snapshot, documents(settings.catalogue), known)
+
+
+def policy(settings: Settings) -> "Policy":
+    """Return the operator's policy, as it is written now."""
+    from reconciler import parts
+
+    return parts.policy(settings).read()
+
+
+def good_revisions(settings: Settings) -> "Mapping[str, Revision]":
+    """Return the revision of each app that served last, as far as that is remembered."""
+    from reconciler import parts
+
+    return parts.revisions(settings).good()
 
 
 def secrets(settings: Settings) -> "SecretFiles":

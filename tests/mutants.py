@@ -37,6 +37,13 @@ class Mutant:
 STORIES = ("unit/test_rollback_stories.py",)
 
 MUTANTS = (
+    Mutant(
+        "the way out is opened without a word",
+        "core/admission.py",
+        "return (had or Egress.INTERNET) if asked else spec.egress",
+        "return spec.egress",
+        ("unit/test_admission.py",),
+    ),
     # Which commit is in force
     Mutant(
         "a commit that is not signed is taken",
@@ -1260,6 +1267,126 @@ MUTANTS = (
         "if comparison.spec.suspended or comparison.spec.left_alone:",
         "if comparison.spec.suspended:",
         ANYTHING_GOES,
+    ),
+    # What an app may do
+    Mutant(
+        "what nobody approved is installed",
+        "core/admission.py",
+        "missing = uncovered(policy.asked(spec, found.policy), found.approved)",
+        "missing = ()",
+        ("unit/test_admission.py",),
+    ),
+    Mutant(
+        "of two approvals the first counts",
+        "core/approvals.py",
+        "if len(said) == 1 else ()",
+        "if said else ()",
+        ("unit/test_admission.py",),
+    ),
+    Mutant(
+        "what runs is stopped when its approval is revoked",
+        "core/admission.py",
+        "stops = found.policy.revoked is Revoked.STOP and",
+        "stops =",
+        ("unit/test_admission.py",),
+    ),
+    Mutant(
+        "what runs is stopped though the approval may be in a file that cannot be read",
+        "core/admission.py",
+        "found.certain and bool(running)",
+        "bool(running)",
+        ("unit/test_admission.py",),
+    ),
+    Mutant(
+        "a revision that was kept to go back to is let in without an approval",
+        "core/admission.py",
+        "return good is None or any(c.state in _PROCESS for c in new)",
+        "return True",
+        ("unit/test_admission.py",),
+    ),
+    Mutant(
+        "a new connection is open before anybody approved it",
+        "core/admission.py",
+        'return f"{app}:{port}" not in denied or (app, port) in had',
+        "return True",
+        ("unit/test_admission.py",),
+    ),
+    Mutant(
+        "nobody starts again what runs while an update waits",
+        "core/admission.py",
+        "    if good is None:\n",
+        "    if True:\n",
+        ("unit/test_approval_stories.py",),
+    ),
+    Mutant(
+        "a stop by policy is cancelled again and again",
+        "core/planner.py",
+        "return spec.suspended or spec.denial is not None",
+        "return spec.suspended",
+        ("unit/test_admission.py",),
+    ),
+    Mutant(
+        "a folder that may be read may be written",
+        "core/permissions.py",
+        'approved.value == wanted.value and approved.mode == "rw"',
+        "approved.value == wanted.value",
+        ("unit/test_permissions.py",),
+    ),
+    Mutant(
+        "a folder covers all that is below it",
+        "core/permissions.py",
+        'approved.value == wanted.value and approved.mode == "rw"',
+        'wanted.value.startswith(approved.value) and approved.mode == "rw"',
+        ("unit/test_permissions.py",),
+    ),
+    Mutant(
+        "what is mounted read-only is only read, though its owners are changed",
+        "core/permissions.py",
+        '"ro" in mount.options and _CHANGES_THE_HOST.isdisjoint(mount.options)',
+        '"ro" in mount.options',
+        ("unit/test_permissions.py",),
+    ),
+    Mutant(
+        "a folder around a system folder is harmless",
+        "core/risks.py",
+        "or any(_is_within(place, path) for place in _HOST_PATHS)",
+        "",
+        ("unit/test_permissions.py",),
+    ),
+    Mutant(
+        "a policy that cannot be read rules nothing",
+        "core/policy.py",
+        "return (policy.unreadable,)",
+        "return ()",
+        ("unit/test_policy.py",),
+    ),
+    Mutant(
+        "a policy may be written by the group",
+        "security/policy.py",
+        "(stat.S_IWGRP | stat.S_IWOTH)",
+        "stat.S_IWOTH",
+        ("unit/test_policy_file.py",),
+    ),
+    Mutant(
+        "a policy that vanished is none",
+        "security/policy.py",
+        "return NO_POLICY if self._seen is None else",
+        "return NO_POLICY if True else",
+        ("unit/test_policy_file.py",),
+    ),
+    Mutant(
+        "an approval whose list was edited counts",
+        "model/manifest/approval.py",
+        "if self.hash != permission_hash(self.permissions):",
+        "if False:",
+        ("unit/test_manifest_errors.py",),
+    ),
+    Mutant(
+        "a script approves what it has not read",
+        "cli/prompt.py",
+        "elif request.hash not in accepted:",
+        "elif not accepted:",
+        ("unit/test_approve_cli.py",),
     ),
 )
 

@@ -13,9 +13,11 @@ from reconciler.last_words import read, words
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord
 from reconciler.model.manifest.app import AppManifest
+from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import SuspendManifest
 from reconciler.model.origin import Origin, Problem
+from reconciler.model.permission import parse_permission, permission_hash
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.trial import Tried
 from reconciler.model.trust import SignatureRecords
@@ -49,6 +51,7 @@ class Folder:
     broken: dict[str, dict] = field(default_factory=dict)  # the last good version of each
     suspended: set[str] = field(default_factory=set)
     words: list[dict] = field(default_factory=list)  # other `suspend:` documents
+    approved: dict[str, tuple[str, ...]] = field(default_factory=dict)  # what each app may do
     complete: bool = True
     _made: dict = field(default_factory=dict)
 
@@ -73,7 +76,17 @@ class Folder:
 
     def _suspensions(self):
         said = [{"app": a} for a in sorted(self.suspended)]
-        return tuple(self._word(word) for word in [*said, *self.words])
+        approvals = [self._approval(app, texts) for app, texts in self.approved.items()]
+        return (*(self._word(word) for word in [*said, *self.words]), *approvals)
+
+    def _approval(self, app, texts):
+        key = ("approve", app, texts)
+        if key not in self._made:
+            granted = permission_hash(parse_permission(text) for text in texts)
+            word = {"app": app, "by": "ada", "at": "2026-01-01T00:00:00Z", "hash": granted}
+            made = ApproveManifest.model_validate({**word, "permissions": list(texts)})
+            self._made[key] = Document(made, Origin(f"{app}.approve.yml", 1, 1))
+        return self._made[key]
 
     def _word(self, word):
         key = ("suspend", repr(word))

@@ -53,6 +53,7 @@ class Victim:
         self.strangers = self._see_strangers()
         for name in APPS:
             self.write(name)
+        self.it.approve("cache")  # it reaches an app that it does not require
         self.it.launch()
         self.wait()
 

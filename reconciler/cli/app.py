@@ -21,6 +21,8 @@ VERBS = {
     "validate": "validate",
     "install": "install",
     "remove": "remove",
+    "permissions": "permissions",
+    "approve": "approve",
     "suspend": "suspend",
     "resume": "suspend",
     "logs": "logs",

@@ -38,10 +38,9 @@ def read(settings: "Settings") -> "Snapshot":
 
 def wanted(snapshot: "Snapshot") -> set[str]:
     """Return the ids of all apps that some document wants."""
-    from reconciler.model.manifest.verbs import SuspendManifest
+    from reconciler.core.catalogue import by_app
 
-    found = (d for d in snapshot.documents if not isinstance(d.manifest, SuspendManifest))
-    return {d.app for d in found}
+    return {*by_app(snapshot.documents)}
 
 
 def check_wanted(snapshot: "Snapshot", app: str) -> None:

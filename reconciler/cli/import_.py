@@ -129,6 +129,26 @@ def _finish(call: Call, draft: "Draft", sources: "Sources", to: _Destination) ->
         call.print(text.rstrip("\n"))
     for sentence in told(draft, sources):
         typer.echo(plain(sentence), err=True)
+    if asked := _asked(call, text):
+        typer.echo(asked, err=True)
+
+
+def _asked(call: Call, text: str) -> str:
+    """Say for how much an install of it asks; what other apps would have to say is not known."""
+    from reconciler import wiring
+    from reconciler.cli.prompt import requests
+    from reconciler.cli.words import counted
+    from reconciler.model.snapshot import Snapshot
+    from reconciler.sources.manifests import load_documents
+
+    settings = call.settings()
+    documents = load_documents(text.encode(), "the manifest made of it").documents
+    desired = wiring.desired(settings, Snapshot(documents=documents), assumed=True)
+    asking = [r for r in requests(settings, desired, sorted(desired.apps)) if r.missing]
+    if not asking:
+        return ""
+    many = counted(sum(len(request.missing) for request in asking), "permission")
+    return f"It asks for {many} beyond what every app has: `archipelago install` shows them."
 
 
 def _check(call: Call, text: str) -> None:

@@ -1,15 +1,16 @@
-"""`archipelago install APP`: writes the document that asks for an app of the catalogue."""
+"""`archipelago install APP`: writes the document that asks for an app, once it is approved."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli import desired
+from reconciler.cli import desired, prompt
+from reconciler.cli.approve import Accepted, Yes
 from reconciler.cli.call import Call
 from reconciler.cli.on_record import record_if_possible
+from reconciler.cli.prompt import interactive
 from reconciler.cli.words import plain, unknown_app
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
@@ -17,6 +18,7 @@ from reconciler.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reconciler.config import Settings
     from reconciler.model.desired import Desired
     from reconciler.model.manifest.app import AppManifest
     from reconciler.model.manifest.parameters import ParameterManifest
@@ -25,28 +27,35 @@ if TYPE_CHECKING:
 
 def install(
     call: Call,
-    app: Annotated[str, typer.Argument(help="An app of the catalogue.")],
+    app: Annotated[str | None, typer.Argument(help="An app of the catalogue.")] = None,
     answers: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Answer one of the app's parameters."),
     ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An app that is no app of the catalogue."),
+    ] = None,
+    yes: Yes = False,
+    accept_permissions: Accepted = None,
 ) -> None:
-    """Ask for an app of the catalogue: the loop installs it, and what it requires."""
+    """Ask for an app, once what it asks for is approved: the loop installs it, and its needs."""
     from reconciler import wiring
     from reconciler.sources import edit
 
     settings = call.settings()
     snapshot = desired.read(settings)
-    _check_new(snapshot, app)
-    manifest = _manifest(wiring.documents(settings.catalogue), app)
-    given = _asked(manifest, _answers(answers or []), ask=not call.json and interactive())
-    text = edit.install_text(app, given)
+    app, text = _written(call, settings, snapshot, app, manifest, answers or [])
     before = wiring.desired(settings, snapshot)
     after = wiring.desired(settings, _with(snapshot, text, settings.desired_state / f"{app}.yml"))
     if app in after.broken:
         problem = after.broken[app]
         hint = f" ({problem.hint})" if problem.hint else ""
         raise ConfigurationError(f"{problem.message}{hint}; nothing was written")
+    asking = prompt.requests(settings, after, [app, *_more(app, before, after)])
+    prompt.agree(call, asking, accept_permissions or [], yes=yes, nothing="nothing was written")
+    # The word first: what is half written then asks for nothing.
+    prompt.write(settings, asking)
     record_if_possible(settings, "install", app)
     file = edit.install(settings.desired_state, app, text)
     waits = desired.waits(snapshot, SystemClock().now())
@@ -54,9 +63,54 @@ def install(
     _tell(call, app, file, before, after, notices)
 
 
-def interactive() -> bool:
-    """Whether somebody is there to be asked."""
-    return sys.stdin.isatty()
+def _written(
+    call: Call,
+    settings: "Settings",
+    snapshot: "Snapshot",
+    app: str | None,
+    manifest: Path | None,
+    answers: list[str],
+) -> tuple[str, str]:
+    """Return the app that is asked for, and the text that asks for it."""
+    from reconciler import wiring
+    from reconciler.sources import edit
+
+    if (app is None) == (manifest is None):
+        raise ConfigurationError("cannot install: name one app, or say --manifest FILE")
+    if manifest is not None:
+        if answers:
+            raise ConfigurationError("cannot use --set with --manifest: write it into the file")
+        app, text = _of_file(manifest)
+        _check_new(snapshot, app)
+        return app, text
+    named = app or ""
+    _check_new(snapshot, named)
+    known = _manifest(wiring.documents(settings.catalogue), named)
+    given = _asked(known, _answers(answers), ask=not call.json and interactive())
+    return named, edit.install_text(named, given)
+
+
+def _of_file(file: Path) -> tuple[str, str]:
+    """Return the one app of a file, and the file's text."""
+    from reconciler.model.manifest.app import AppManifest
+    from reconciler.sources.manifests import load_documents
+
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise ConfigurationError(f"cannot read {file}: {why}") from error
+    loaded = load_documents(content, str(file))
+    if loaded.problems:
+        raise ConfigurationError("\n".join(str(problem) for problem in loaded.problems))
+    if len(loaded.documents) != 1 or not isinstance(loaded.documents[0].manifest, AppManifest):
+        raise ConfigurationError(f"cannot install {file}: one `app:` document is wanted in it")
+    return loaded.documents[0].app, content.decode()
+
+
+def _more(app: str, before: "Desired", after: "Desired") -> list[str]:
+    """Return what is installed along with it."""
+    return sorted(after.apps.keys() - before.apps.keys() - {app})
 
 
 def _tell(
@@ -68,7 +122,7 @@ def _tell(
     notices: tuple[str, str],
 ) -> None:
     waits, notice = notices
-    more = sorted(after.apps.keys() - before.apps.keys() - {app})
+    more = _more(app, before, after)
     alerts = [s.alert_install for a in (app, *more) if (s := after.apps[a]).alert_install]
     if call.json:
         told = {"app": app, "file": str(file), "installs_with": more, "alerts": alerts}

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli.call import Call
-from reconciler.cli.install import interactive
 from reconciler.cli.on_record import record
+from reconciler.cli.prompt import interactive
 from reconciler.cli.volumes import measured
 from reconciler.cli.words import counted, plain
 from reconciler.clock import SystemClock

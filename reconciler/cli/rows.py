@@ -97,8 +97,10 @@ def message(app: AppStatus) -> str:
     """Return what the app is about; where that is nothing, what else is worth a word."""
     within = app.condition(ConditionType.WITHIN_DISK_LIMIT)
     too_much = within.message if within and app.over_disk_limit else ""
-    parts = (app.message, app.leaks, too_much)
-    return "; ".join(part for part in parts if part) or why_here(app)
+    approved = app.condition(ConditionType.APPROVED)
+    denied = approved.message if approved and not approved.status else ""
+    told = dict.fromkeys((app.message, denied, app.leaks, too_much))
+    return "; ".join(part for part in told if part) or why_here(app)
 
 
 def why_here(app: AppStatus) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from reconciler.core import graph
 from reconciler.core.resolve import Platform, resolve
 from reconciler.model.desired import AppSpec
+from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
 from reconciler.model.origin import Problem
@@ -89,5 +90,7 @@ def _kind(document: Document) -> str:
             return "install"
         case SuspendManifest():
             return "suspend"
+        case ApproveManifest():
+            return "approve"
         case _:
             return "app"

@@ -2,16 +2,17 @@
 What is told of an app, as answers to a few questions. Pure.
 
 Ready: does it serve? Reconciling: is work under way? Stalled: must a person act? And, where there
-is a limit, WithinDiskLimit: do its volumes hold no more? And of what runs in a network of its own,
-NetworkIsolated: was it found that it reaches what it may, and nothing else? The same problem
-always gets the same reason and message, and only a change of the answer moves `last_transition`.
+is a limit, WithinDiskLimit: do its volumes hold no more? Of what runs in a network of its own,
+NetworkIsolated: was it found that it reaches what it may, and nothing else? Where more is asked
+for than every app may have, Approved: may it? The same problem always gets the same reason and
+message, and only a change of the answer moves `last_transition`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from reconciler.core import backoff, disk, graph, looping, suspension, verifying
+from reconciler.core import backoff, disk, graph, looping, policy, suspension, verifying
 from reconciler.core.comparison import Comparison, is_completed
 from reconciler.core.health import worst
 from reconciler.core.situation import Situation
@@ -39,6 +40,8 @@ _STALLED = frozenset(
         Reason.REQUIRED_BY,
         Reason.MASS_REMOVAL,
         Reason.NOT_SUPPORTED,
+        Reason.APPROVAL_REQUIRED,
+        Reason.POLICY_DENIED,
         Reason.NOT_ENFORCEABLE,
         Reason.NOT_ENOUGH_STORAGE,
         Reason.SECRET_LOST,
@@ -196,6 +199,9 @@ def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...
         told[ConditionType.NETWORK_ISOLATED] = verifying.isolated(
             facts.spec, facts.situation, facts.trial, before
         )
+    approved = policy.answer(facts.spec, facts.situation.evidence.policy) if facts.spec else None
+    if approved:
+        told[ConditionType.APPROVED] = approved
     now = facts.situation.now
     return tuple(_condition(kind, answer, before, now) for kind, answer in told.items())
 
@@ -212,6 +218,9 @@ def _stalled(facts: _Facts, before: AppStatus | None) -> Answer:
     change = facts.change
     if change.reason in _STALLED:
         return True, str(change.reason), change.message
+    denial = facts.spec.denial if facts.spec and not facts.spec.suspended else None
+    if denial and not denial.admitted:
+        return True, str(policy.reason(denial)), denial.message
     known = before.condition(ConditionType.STALLED) if before else None
     if facts.spec and facts.spec.rolled_back and not facts.spec.suspended:
         # Told when it is done; and once told, a repair of what stands in takes nothing back.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from reconciler.core import gates, proving, steps, suspension
+from reconciler.core import gates, policy, proving, steps, suspension
 from reconciler.core.comparison import Comparison
 from reconciler.core.revisions import superseded
 from reconciler.model.change import Action, Change, Reason
@@ -71,6 +71,17 @@ def _unsupported(comparison: Comparison, _: Circumstances) -> Decision | None:
         return None
     message = f"cannot be carried out by this version: {', '.join(keys)}"
     return _decision(comparison, Action.HOLD, Reason.NOT_SUPPORTED, message)
+
+
+def _denied(comparison: Comparison, _: Circumstances) -> Decision | None:
+    """What was not let in waits; what was goes on, unless the policy has it stopped."""
+    denial = comparison.spec.denial
+    if denial is None or ((denial.admitted or denial.stands_in) and not denial.stops):
+        return None
+    work = steps.stop(steps.shutdown_order(comparison)) if denial.stops else ()
+    action = Action.STOP if work else Action.HOLD
+    decision = _decision(comparison, action, policy.reason(denial), denial.message)
+    return replace(decision, change=replace(decision.change, steps=work))
 
 
 def _in_a_ring(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
@@ -226,6 +237,7 @@ def _dependency_unhealthy(comparison: Comparison, circumstances: Circumstances) 
 _RULES: tuple[_Rule, ...] = (
     _suspended,
     _unsupported,
+    _denied,
     _in_a_ring,
     _dependency_missing,
     _dependency_unsatisfied,

@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from reconciler.core import (
+    admission,
     backoff,
     gates,
     graph,
@@ -116,7 +117,8 @@ def _decide_desired(
             volumes=tuple(v for v in situation.observed.volumes if v.app == app),
         )
         decided = decide(comparison, circumstances)
-        decisions[app] = rollback.told(situation, comparison, decided)
+        worded = rollback.told(situation, comparison, decided)
+        decisions[app] = admission.told(comparison.spec, worded)
     return decisions
 
 
@@ -221,7 +223,7 @@ def still_wanted(change: Change, desired: Desired) -> bool:
     if spec is None:
         return change.app in desired.broken or not desired.complete
     if change.action is Action.STOP:
-        return spec.suspended
+        return spec.suspended or spec.denial is not None
     return spec.digest == change.digest and not spec.suspended
 
 

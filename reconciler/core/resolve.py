@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from reconciler.core import suspension
+from reconciler.core import approvals, suspension
 from reconciler.core.catalogue import (
     Catalogue,
     by_app,
@@ -81,6 +81,7 @@ def resolve(snapshot: Snapshot, catalogue: Snapshot, platform: Platform) -> Desi
         complete=snapshot.complete,
         incomplete_because=snapshot.incomplete_because,
         suspensions=suspension.written((*snapshot.documents, *snapshot.last_good)),
+        approvals=approvals.written((*snapshot.documents, *snapshot.last_good)),
     )
     return suspension.as_of(desired, suspension.BEGINNING)
 
@@ -217,4 +218,6 @@ def _problems(
         for d in _suspensions(snapshot)
         if d.app and d.app not in resolved.apps and d.app not in resolved.broken
     }
+    said = approvals.written(wanted)
+    found |= {*approvals.problems(said, resolved.apps.keys() | resolved.broken.keys())}
     return tuple(sorted(found, key=str))

@@ -133,6 +133,7 @@ def _kept(comparison: Comparison) -> AppSpec:
         manifest_changed_at=None,
         requested=True,
         stale=None,
+        denial=None,
         requires=tuple(Requirement(r.app, r.optional, "", r.restart_with) for r in spec.requires),
     )
 

@@ -71,6 +71,8 @@ class Reason(StrEnum):
     DEPENDANTS_FIRST = "DependantsFirst"
     MASS_REMOVAL = "MassRemoval"
     NOT_SUPPORTED = "NotSupported"
+    APPROVAL_REQUIRED = "ApprovalRequired"
+    POLICY_DENIED = "PolicyDenied"
     NOT_ENOUGH_STORAGE = "NotEnoughStorage"
     NOT_ON_RECORD = "NotOnRecord"
     SIGNATURE_PENDING = "SignaturePending"

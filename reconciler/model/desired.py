@@ -7,6 +7,7 @@ from datetime import datetime
 from reconciler.model.container import ContainerSpec
 from reconciler.model.isolation import Egress
 from reconciler.model.origin import Origin, Problem
+from reconciler.model.permission import Permission
 from reconciler.model.secret import SecretSpec
 
 
@@ -70,6 +71,30 @@ class Suspension:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """The operator's word on what an app may do, and where it is written."""
+
+    permissions: tuple[Permission, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """
+    Why an app may not be installed, updated or widened: a rule of the policy, or no approval.
+
+    `admitted`: what is to run was let in before, and goes on. `stands_in`: it is the last good
+    revision, in the place of what is written. `stops`: the policy has it stopped instead.
+    """
+
+    message: str
+    by_policy: bool = False
+    admitted: bool = False
+    stands_in: bool = False
+    stops: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AppSpec:
     """
     One app as it should be.
@@ -80,7 +105,8 @@ class AppSpec:
     `suspended`: nothing of it is to run now; `left_alone`: nothing of it is to be touched now.
     `health_deadline` is how long (in seconds) an update may take to serve; one that does not is
     taken back where `rollback` is set. `rolled_back` says what failed where this is not what is
-    written, but the last good revision. `egress`: where its own connections may lead.
+    written, but the last good revision. `egress`: where its own connections may lead. `denial`: it
+    is not allowed to be what is written.
     """
 
     id: str
@@ -109,6 +135,7 @@ class AppSpec:
     health_deadline: float = 120.0
     rolled_back: str = ""
     egress: Egress = Egress.INTERNET
+    denial: Denial | None = None
 
     def container(self, name: str) -> ContainerSpec | None:
         """Return the container of that name."""
@@ -124,7 +151,8 @@ class Desired:
     `complete` is False where the source as a whole could not be read: remove nothing.
     `broken_files` are the files that could not be read, so that what came from them is held even
     where their apps are not known any more. `suspensions` are all that are written, by app, and
-    under no name those of all apps; which of them are in force, the hour decides.
+    under no name those of all apps; which of them are in force, the hour decides. `approvals` are
+    all that are written, by app: more than one is none.
     """
 
     apps: Mapping[str, AppSpec] = field(default_factory=dict[str, AppSpec])
@@ -133,6 +161,9 @@ class Desired:
     broken_files: Mapping[str, Problem] = field(default_factory=dict[str, Problem])
     suspensions: Mapping[str, tuple[Suspension, ...]] = field(
         default_factory=dict[str, tuple[Suspension, ...]],
+    )
+    approvals: Mapping[str, tuple[Approval, ...]] = field(
+        default_factory=dict[str, tuple[Approval, ...]],
     )
     complete: bool = True
     incomplete_because: str = ""

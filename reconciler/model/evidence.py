@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.model.pin import Pin, PinKey
+from reconciler.model.policy import NO_POLICY, Policy
 from reconciler.model.revision import FailedRevision, Revision
 from reconciler.model.signature import Findings, Subject
 from reconciler.model.trust import Trust
@@ -23,6 +24,7 @@ class Evidence:
     the operator last asked for another try. `unrecorded` says why nothing can be put on record.
     `trust` is the trust file, None where there is none; `signatures` is what was found beside
     images, and `meanings` what registries say that names mean now, which is not pinned yet.
+    `policy` is the operator's; one that could not be read says so, and denies.
     """
 
     removal_confirmed: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
@@ -38,3 +40,4 @@ class Evidence:
     trust: Trust | None = None
     signatures: Mapping[Subject, Findings] = field(default_factory=dict[Subject, Findings])
     meanings: Mapping[PinKey, Pin] = field(default_factory=dict[PinKey, Pin])
+    policy: Policy = NO_POLICY

@@ -16,8 +16,9 @@ class ConditionType(StrEnum):
     """
     Three questions: does it serve, is work under way, does a person have to act.
 
-    And a fourth for an app with a limit: do its volumes hold no more than that. And a fifth for
-    one with a network of its own: was it found that it reaches what it may, and nothing else.
+    And a fourth for an app with a limit: do its volumes hold no more than that. A fifth for one
+    with a network of its own: was it found that it reaches what it may, and nothing else. And one
+    for an app that asks for more than every app may have: may it.
     """
 
     READY = "Ready"
@@ -25,6 +26,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     WITHIN_DISK_LIMIT = "WithinDiskLimit"
     NETWORK_ISOLATED = "NetworkIsolated"
+    APPROVED = "Approved"
 
 
 DISK_LIMIT_EXCEEDED: Final = "DiskLimitExceeded"

@@ -110,6 +110,7 @@ def _app(was: AppStatus | None, app: AppStatus, at: datetime, *, first: bool) ->
     yield from _stalled(was, app, at)
     yield from _disk(was, app, at)
     yield from _isolation(was, app, at)
+    yield from _approval(was, app, at)
 
 
 def tried_once_more(app: AppStatus | None, action: Action) -> bool:
@@ -187,3 +188,15 @@ def _disk(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[Event
     if now and now.status and before:
         message = "its volumes hold no more than its disk limit again"
         yield Event(app.id, EventKind.DISK, now.reason, message, at)
+
+
+def _approval(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[Event]:
+    """Tell of what runs; that something waits for a word is told as stalled."""
+    now, stalled = app.condition(ConditionType.APPROVED), app.condition(ConditionType.STALLED)
+    before = was.condition(ConditionType.APPROVED) if was else None
+    denied = before is not None and not before.status
+    waits = stalled is not None and stalled.status
+    if now and not now.status and not waits and not denied:
+        yield Event(app.id, EventKind.APPROVAL, now.reason, now.message, at, Level.WARNING)
+    if denied and (now is None or now.status):
+        yield Event(app.id, EventKind.APPROVAL, "Approved", "may do what it asks for", at)

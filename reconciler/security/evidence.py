@@ -10,6 +10,7 @@ from pathlib import Path
 from reconciler.model.evidence import Evidence
 from reconciler.model.trust import Trust
 from reconciler.ports import Clock, Ledger
+from reconciler.security.policy import PolicyFile
 from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
 
@@ -19,7 +20,7 @@ _LASTS = timedelta(hours=1)
 @dataclass(frozen=True, slots=True)
 class Memories:
     """
-    What was written down of images, of revisions, and of whom the operator trusts.
+    What was written down of images and revisions, and by the operator: trust and policy.
 
     `unrecorded` says why nothing can be put on record now.
     """
@@ -27,6 +28,7 @@ class Memories:
     ledger: Ledger
     revisions: RevisionFiles
     trust: Callable[[], Trust | None]
+    policy: PolicyFile
     unrecorded: Callable[[], str] = str
 
 
@@ -59,6 +61,7 @@ class BoxEvidence:
             good=revisions.good(),
             failed=revisions.failed(),
             retried=revisions.retried(),
+            policy=self._memories.policy.read(),
             unrecorded=self._memories.unrecorded(),
             trust=self._memories.trust(),
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import SuspendManifest
 from reconciler.model.origin import Origin, Problem
@@ -197,6 +198,7 @@ class DirectorySource:
         )
 
 
-def _about(document: Document) -> tuple[str, bool]:
-    """An app and its suspension are two things, each with a last good version."""
-    return document.app, isinstance(document.manifest, SuspendManifest)
+def _about(document: Document) -> tuple[str, type | None]:
+    """An app, its suspension and its approval are three, each with a last good version."""
+    kind = type(document.manifest)
+    return document.app, kind if kind in {SuspendManifest, ApproveManifest} else None

@@ -9,13 +9,16 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from reconciler.errors import ConfigurationError
 from reconciler.model.desired import Suspension
 from reconciler.model.manifest.app import AppManifest
+from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
+from reconciler.model.permission import Permission, permission_hash
 from reconciler.sources.manifests import load_documents
 
 FOR_GOOD = Suspension()
@@ -45,8 +48,8 @@ def holds_nothing(text: str) -> bool:
 
 
 def remove_app(file: Path, app: str) -> Edit | None:
-    """Cut out of a file every document that wants or suspends the app; None if there is none."""
-    return _cut_out(file, app, (AppManifest, InstallManifest, SuspendManifest))
+    """Cut out of a file every document that is about the app; None if there is none."""
+    return _cut_out(file, app, (AppManifest, InstallManifest, SuspendManifest, ApproveManifest))
 
 
 def resume(file: Path, app: str) -> Edit | None:
@@ -68,6 +71,44 @@ def install(root: Path, app: str, text: str) -> Path:
     return _write_own(root / f"{app}.yml", f"install {app}", text)
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What an operator says of an app: it may do this."""
+
+    app: str
+    by: str
+    at: datetime
+    permissions: tuple[Permission, ...]
+
+
+def approval_file(root: Path, app: str) -> Path:
+    """Return the file for the approval of an app."""
+    return root / f"{app}.approve.yml"
+
+
+def approve(root: Path, word: Word) -> Path:
+    """Write the document that lets an app do what it asks for, in a file of its own."""
+    app = word.app
+    texts = sorted(json.dumps(p.text, ensure_ascii=False) for p in word.permissions)
+    lines = [
+        f"# Written by `archipelago approve {app}`; with --revoke it takes this file away.",
+        "approve:",
+        f"  app: {app}",
+        f"  by: {json.dumps(word.by)}",
+        f"  at: {word.at:%Y-%m-%dT%H:%M:%SZ}",
+        "  permissions:",
+        *(f"    - {text}" for text in texts),
+        f"  hash: {permission_hash(word.permissions)}",
+    ]
+    file = approval_file(root, app)
+    return _write_own(file, f"approve {app}", "\n".join(lines) + "\n", ApproveManifest, app)
+
+
+def revoke(file: Path, app: str) -> Edit | None:
+    """Cut out of a file every document that approves the app."""
+    return _cut_out(file, app, (ApproveManifest,))
+
+
 def suspension_file(root: Path, app: str) -> Path:
     """Return the file for the suspension of an app, or of all; no app's id has an underscore."""
     return root / f"{app or '_all'}.suspend.yml"
@@ -86,14 +127,20 @@ def suspend(root: Path, app: str, word: Suspension = FOR_GOOD) -> Path:
     lines += [f"  until: {word.until:%Y-%m-%dT%H:%M:%SZ}"] if word.until else []
     lines += ["  keep_running: true"] if word.keep_running else []
     text = "\n".join(lines) + "\n"
-    return _write_own(suspension_file(root, app), f"suspend {name}", text, app)
+    return _write_own(suspension_file(root, app), f"suspend {name}", text, SuspendManifest, app)
 
 
-def _write_own(file: Path, what: str, text: str, suspended: str | None = None) -> Path:
-    """A file that is there is written over only where all that it says is that suspension."""
+def _write_own(
+    file: Path,
+    what: str,
+    text: str,
+    kind: type | None = None,
+    app: str = "",
+) -> Path:
+    """A file that is there is written over only where all that it says is of that kind and app."""
     try:
         before = file.read_bytes() if file.exists() else b""
-        if suspended is not None and _only_suspends(before, file, suspended):
+        if kind is not None and _only_says(before, file, kind, app):
             before = b""
         if not holds_nothing(before.decode(errors="replace")):
             raise ConfigurationError(
@@ -106,10 +153,10 @@ def _write_own(file: Path, what: str, text: str, suspended: str | None = None) -
     return file
 
 
-def _only_suspends(content: bytes, file: Path, app: str) -> bool:
+def _only_says(content: bytes, file: Path, kind: type, app: str) -> bool:
     loaded = load_documents(content, str(file))
     return not loaded.problems and all(
-        isinstance(d.manifest, SuspendManifest) and d.app == app for d in loaded.documents
+        isinstance(d.manifest, kind) and d.app == app for d in loaded.documents
     )
 
 

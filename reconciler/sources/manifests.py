@@ -24,7 +24,7 @@ from reconciler.model.origin import Origin, Problem
 from reconciler.sources.yaml_documents import MAX_PROBLEMS, Node, Position, parse
 
 _NO_DOCUMENT: Final = "cannot tell what this document is"
-_ROOTS: Final = "a document begins with `app:`, `install:` or `suspend:`"
+_ROOTS: Final = "a document begins with `app:`, `install:`, `suspend:` or `approve:`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,6 @@ def _about_unknown_roots(keys: list[str]) -> Iterator[Complaint]:
         message = f"{_NO_DOCUMENT}: it looks like a Compose file"
         hint = "write an `app:` with one entry under `containers:` for each service"
         yield Complaint(("services",), message, hint, at_key=True)
-    elif "approve" in keys:
-        message = "cannot use `approve`: this version does not ask for approvals yet"
-        yield Complaint(("approve",), message, "remove the document", at_key=True)
     else:
         for key in keys:
             if key not in KINDS:

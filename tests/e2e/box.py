@@ -59,6 +59,12 @@ class Box:
     def json(self, *arguments, **more):
         return json.loads(self.run(*arguments, "--output", "json", **more).stdout)
 
+    def approve(self, *apps):
+        """Say yes to what these apps ask for, as a script does that has read it."""
+        for app in apps:
+            (asked,) = self.json("permissions", app)["apps"]
+            self.run("approve", app, "--yes", "--accept-permissions", asked["hash"])
+
     def _common(self):
         flags = {
             **({} if self.follows else {"desired-state": self.desired}),

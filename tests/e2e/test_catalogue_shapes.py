@@ -121,6 +121,7 @@ def stand_in(app):
 
 def write(it, app):
     (it.desired / f"{app}.yml").write_text(json.dumps(stand_in(app), indent=2))
+    it.approve(app)
 
 
 def inside(it, app, name, script):
@@ -188,6 +189,7 @@ def test_a_chain_of_the_catalogue_lives(box):
         (it.catalogue / app).mkdir()
         (it.catalogue / app / "manifest.yml").write_text(json.dumps(stand_in(app)))
     (it.desired / "electrs.yml").write_text("install: {app: electrs}")
+    it.approve("bitcoin-core", "electrs")
     it.start()
     it.wait_ready("bitcoin-core", "electrs", patience=90)
     address = inside(it, "electrs", "main", "echo $ELECTRS_DAEMON_RPC_ADDR")

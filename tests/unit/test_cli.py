@@ -699,6 +699,7 @@ def test_confirm_removal_for_machines(box):
 
 
 def test_who_reaches_whom_is_told_beside_what_is_declared(box):
+    (box.root / "policy.toml").write_text('review = "none"\n')
     left_alone(box)
     declared = manifest("web").replace(
         "app:\n", "app:\n  connections: [{to: db, ports: [53, 80]}]\n"

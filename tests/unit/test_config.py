@@ -79,6 +79,21 @@ def test_the_systems_file_may_be_missing_but_a_named_one_may_not(tmp_path):
     assert complaint(file=gone) == f"cannot read the settings: {gone} does not exist"
 
 
+def test_the_policy_is_beside_the_settings_or_where_they_say(toml, tmp_path):
+    named = toml("prune_limit = 8", "mine.toml")
+    assert load(file=named).policy == tmp_path / "policy.toml"
+    (tmp_path / "x").mkdir()
+    other = toml("", "x/policy.toml")
+    assert load(variables={"ARCHIPELAGO_POLICY": str(other)}).policy == other
+    assert load(file=toml(f'policy = "{other}"')).policy == other
+
+
+def test_a_policy_that_was_named_has_to_be_there(toml, tmp_path):
+    gone = tmp_path / "gone.toml"
+    file = toml(f'policy = "{gone}"')
+    assert complaint(file=file) == f"cannot use `policy` from {file}: {gone} is not there"
+
+
 def test_limits_are_a_table_of_the_file(toml):
     limits = load(file=toml("[defaults]\ncpu = 0.5\nmemory = 268435456\npids = 64")).defaults
     assert (limits.cpu, limits.memory, limits.pids) == (0.5, 2**28, 64)

@@ -7,7 +7,9 @@ import pytest
 from full_disk import full_disk
 from simulation import ManualClock
 
+from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.origin import Problem
+from reconciler.model.permission import permission_hash
 from reconciler.sources.directory import SETTLE_SECONDS, VANISH_SECONDS, DirectorySource
 from reconciler.sources.last_good import LastGood
 from reconciler.sources.tree import is_catalogue_manifest
@@ -206,6 +208,18 @@ def test_what_is_suspended_by_a_file_stays_so_while_that_is_broken(folder):
     snapshot = folder.source.read()
     assert [str(d.origin.file) for d in snapshot.documents] == [f"{folder.root}/web.yml"]
     assert [d.app for d in snapshot.last_good] == ["web"]
+
+
+def test_what_was_approved_in_a_file_stays_so_while_that_is_broken(folder):
+    text = "approve: {app: web, by: ada, at: 2026-11-24T10:00:00Z, permissions: [], hash: "
+    folder.write("web.yml")
+    folder.write("web.suspend.yml", "suspend: {app: web}\n")
+    folder.write("web.approve.yml", f"{text}{permission_hash([])}}}\n")
+    assert len(folder.source.read().documents) == 3
+    folder.write("web.approve.yml", f"{text}another}}\n", age=0.9)
+    snapshot = folder.source.read()
+    assert len(snapshot.documents) == 2
+    assert [type(d.manifest) for d in snapshot.last_good] == [ApproveManifest]
 
 
 def test_the_last_good_version_survives_a_restart(tmp_path):

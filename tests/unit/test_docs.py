@@ -117,7 +117,7 @@ def test_verbs_and_options_exist(page):
         assert not unknown(words), f"{page}: `{' '.join(words)}`: there is no {unknown(words)}"
 
 
-@pytest.mark.parametrize("line", ["archipelago approve x", "archipelago plan --now"])
+@pytest.mark.parametrize("line", ["archipelago audit x", "archipelago plan --now"])
 def test_a_verb_that_does_not_exist_is_noticed(line):
     assert all(unknown(words) for words in command_lines(f"Say `{line}`."))
     assert list(command_lines(f"```sh\n$PWD/bin/{line}\n```\n"))

@@ -16,6 +16,7 @@ from reconciler.security.evidence import (
     confirmed_removals,
 )
 from reconciler.security.failures import Failures
+from reconciler.security.policy import PolicyFile
 from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
 
@@ -26,7 +27,8 @@ APPS = frozenset({"web", "db"})
 def memories(place):
     failures = Failures(place / "failed.json")
     revisions = RevisionFiles(place / "good", failures)
-    return Memories(FileLedger(place / "images.json"), revisions, lambda: None)
+    policy = PolicyFile(place / "policy.toml", place / "desired")
+    return Memories(FileLedger(place / "images.json"), revisions, lambda: None, policy)
 
 
 @pytest.fixture

@@ -49,7 +49,10 @@ def test_the_manifest_goes_to_standard_output_and_the_report_beside_it(run, tmp_
         "compose.yml:7:5: cannot carry `services.web.tty`: a container has no terminal"
     )
     assert any("compose.yml:6:13: permission `services.web.ports[0]`" in line for line in lines)
-    assert lines[-1].endswith("1 not carried.")
+    assert lines[-2].endswith("1 not carried.")
+    assert lines[-1] == (
+        "It asks for 11 permissions beyond what every app has: `archipelago install` shows them."
+    )
     assert "hunter22" not in result.stdout + result.stderr
 
 

@@ -28,7 +28,12 @@ AT_THE_ROOT = rows(
     """
 services: {} ¦ 1:1 ¦ it looks like a Compose file ¦ `containers:`
 apiVersion: v1⏎kind: Pod ¦ 1:1 ¦ it looks like a Kubernetes object ¦ `app:`
-approve: {app: a} ¦ 1:1 ¦ this version does not ask for approvals yet ¦ remove
+approve: {app: a, by: b, at: 2026-01-01T00:00:00Z, permissions: [network host], hash: x} ¦ 1:87 ¦ the hash is not that of the list ¦ archipelago approve a
+approve: {app: a, by: b, at: 2026-01-01T00:00:00Z, permissions: [capability CHOWN], hash: 1-5accd5297b035a9422f48049064e4bdb28b38992a0000c87adc54762614d79bf} ¦ 1:91 ¦ the hash is not that of the list ¦ archipelago approve a
+approve: {app: a, by: b, at: 2026-01-01T00:00:00Z, permissions: [netwrk host], hash: 1-5accd5297b035a9422f48049064e4bdb28b38992a0000c87adc54762614d79bf} ¦ 1:66 ¦ `netwrk host` is not a permission ¦ did you mean `network`?
+approve: {app: a, by: b, at: 2026-01-01T00:00:00Z, permissions: [path /etc], hash: 1-5accd5297b035a9422f48049064e4bdb28b38992a0000c87adc54762614d79bf} ¦ 1:66 ¦ `path /etc` is not a permission ¦ `archipelago permissions APP` prints
+approve: {app: a, by: b, at: 2026-01-01T00:00:00Z, permissions: [zebra], hash: 1-5accd5297b035a9422f48049064e4bdb28b38992a0000c87adc54762614d79bf} ¦ 1:66 ¦ `zebra` is not a permission ¦ `archipelago permissions APP` prints
+approve: {app: a, by: b, at: 2026-01-01T00:00:00Z, hash: 1-5accd5297b035a9422f48049064e4bdb28b38992a0000c87adc54762614d79bf} ¦ 1:1 ¦ the key `permissions` is missing ¦
 ap: {} ¦ 1:1 ¦ there is no root key `ap` ¦ did you mean `app`?
 zebra: {} ¦ 1:1 ¦ there is no root key `zebra` ¦ a document begins with `app:`
 - a ¦ 1:1 ¦ it is not a mapping ¦ a document begins with `app:`

@@ -68,6 +68,17 @@ LEAKY = tried("Breached", "a")
 APART = tried("Isolated", fine=True)
 UNTRIED = tried("NotProbed", "not yet")
 LEAK = ("web", "isolation", "Breached", "error")
+
+
+def approved(*, status, stalled=""):
+    """An app that asks for more than every app may do, and what is said of that."""
+    told = Condition(ConditionType.APPROVED, status, "ApprovalRequired", "runs with it", NOW)
+    found = app(message="waits", stalled=stalled)
+    return replace(found, conditions=(*found.conditions, told))
+
+
+UNAPPROVED = ("web", "approval", "ApprovalRequired", "warning")
+MAY = ("web", "approval", "Approved", "info")
 TOO_MUCH = ("web", "disk", "DiskLimitExceeded", "warning")
 
 TABLE = [
@@ -131,6 +142,28 @@ TABLE = [
         status(HELD, problems=(BAD,)),
         status(app()),
         [("web", "problem", "Mended", "info"), ("web", "stalled", "Fine", "info")],
+    ),
+    ("found unapproved", None, status(approved(status=False)), [UNAPPROVED]),
+    (
+        "not approved any more",
+        status(approved(status=True)),
+        status(approved(status=False)),
+        [UNAPPROVED],
+    ),
+    (
+        "unapproved as before",
+        status(approved(status=False)),
+        status(approved(status=False)),
+        [],
+    ),
+    ("approved", status(approved(status=False)), status(approved(status=True)), [MAY]),
+    ("asks for nothing any more", status(approved(status=False)), status(app()), [MAY]),
+    ("still approved", status(approved(status=True)), status(approved(status=True)), []),
+    (
+        "what waits for a word is told as stalled alone",
+        None,
+        status(approved(status=False, stalled="ApprovalRequired")),
+        [("web", "stalled", "ApprovalRequired", "error")],
     ),
     ("found over its disk limit", None, status(FULL), [TOO_MUCH]),
     ("over its disk limit", status(ROOMY), status(FULL), [TOO_MUCH]),

@@ -8,6 +8,7 @@ import pytest
 from builders import NOW
 from simulation import ManualClock
 
+from reconciler.core.approvals import approved
 from reconciler.core.resolve import Platform, resolve
 from reconciler.model.container import (
     DeviceSpec,
@@ -22,9 +23,11 @@ from reconciler.model.container import (
 )
 from reconciler.model.desired import Connection
 from reconciler.model.manifest.app import AppManifest
+from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
 from reconciler.model.origin import Origin, Problem
+from reconciler.model.permission import parse_permission, permission_hash
 from reconciler.model.secret import SecretRef
 from reconciler.model.snapshot import BuildContext, Snapshot
 from reconciler.sources.directory import DirectorySource
@@ -48,6 +51,13 @@ def install(app, *, file=None, places=None, **more):
 
 def suspend(app):
     return Document(SuspendManifest(app=app), Origin(f"{app}.suspend.yml", 1, 1))
+
+
+def approve(app, *texts, file=None):
+    granted = [parse_permission(text) for text in texts]
+    given = {"app": app, "by": "ada", "at": "2026-11-24T10:00:00Z", "permissions": list(texts)}
+    made = ApproveManifest.model_validate(given | {"hash": permission_hash(granted)})
+    return Document(made, Origin(file or f"{app}.approve.yml", 1, 1))
 
 
 def holding(*documents, **more):
@@ -176,6 +186,41 @@ def test_to_suspend_what_is_not_desired_is_a_mistake():
     assert found.apps["web"].suspended is False
     assert [str(p) for p in found.problems] == [
         "wbe.suspend.yml:1:1: suspends `wbe`, which is not desired (remove this document)"
+    ]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        holding(document("web"), approve("web", "network host", "capability CHOWN")),
+        Snapshot(
+            documents=(document("web"),),
+            last_good=(approve("web", "network host", "capability CHOWN"),),
+        ),
+    ],
+)
+def test_an_approval_is_a_document_and_its_last_good_version_counts(wanted):
+    found = resolved(wanted)
+    assert found.problems == ()
+    assert [p.text for p in approved(found, "web")] == ["capability CHOWN", "network host"]
+    assert approved(found, "db") == ()
+
+
+def test_of_two_approvals_of_one_app_neither_counts_and_both_are_named():
+    one = approve("web", "network host", file="b.yml")
+    found = resolved(holding(document("web"), one, approve("web", "privileged", file="a.yml")))
+    assert approved(found, "web") == ()
+    (problem,) = found.problems
+    assert str(problem) == (
+        "b.yml:1:1: cannot use the approvals of `web`: there are two, in a.yml:1:1 and b.yml:1:1"
+        " (remove one of them)"
+    )
+
+
+def test_to_approve_what_is_not_desired_is_a_mistake():
+    found = resolved(holding(document("web"), approve("wbe", "network host")))
+    assert [str(p) for p in found.problems] == [
+        "wbe.approve.yml:1:1: approves `wbe`, which is not desired (remove this document)"
     ]
 
 

@@ -103,6 +103,15 @@ GOOD = {
     "suspend": {"suspend": {"app": "a"}},
     "suspend until": {"suspend": {"app": "a", "until": "2026-12-01T10:00:00Z"}},
     "suspend all and leave them": {"suspend": {"all": True, "keep_running": True}},
+    "approve": {
+        "approve": {
+            "app": "a",
+            "by": "ada",
+            "at": "2026-11-24T10:00:00Z",
+            "permissions": ["network host"],
+            "hash": "1-5accd5297b035a9422f48049064e4bdb28b38992a0000c87adc54762614d79bf",
+        },
+    },
     "an extension at the root": {"suspend": {"app": "a"}, "x-note": 1},
     "hooks": app(hooks={"post_install": [{"copy": {"a": [1]}}]}),
     "interfaces": app(interfaces={"main": {"port": 80, "type": "ui", "path": "/"}}),
@@ -162,6 +171,9 @@ BAD = {
     "a connection to nobody": app(connections=[{"ports": [1]}]),
     "a dependency's port beyond the last": app(dependencies=[{"app_id": "b", "ports": [70000]}]),
     "an alert for nothing": app(alerts={"update": "x"}),
+    "approve without a list": {
+        "approve": {"app": "a", "by": "ada", "at": "2026-11-24T10:00:00Z", "hash": "1-0"},
+    },
     "suspend without app": {"suspend": {}},
     "suspend an app and all": {"suspend": {"app": "a", "all": True}},
     "suspend until nobody knows when": {"suspend": {"app": "a", "until": "tomorrow"}},
@@ -215,4 +227,4 @@ def test_every_example_of_the_manual_is_right(example):
 
 
 def test_the_manual_has_examples():
-    assert len(EXAMPLES) == 13
+    assert len(EXAMPLES) == 14

@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.model.manifest.app import AppManifest
+from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.verbs import InstallManifest, SuspendManifest
 from reconciler.model.origin import Origin
 
-Manifest = AppManifest | InstallManifest | SuspendManifest
+Manifest = AppManifest | InstallManifest | SuspendManifest | ApproveManifest
 
-KINDS: Final[dict[str, type[AppManifest] | type[InstallManifest] | type[SuspendManifest]]] = {
+KINDS: Final[dict[str, type[Manifest]]] = {
     "app": AppManifest,
     "install": InstallManifest,
     "suspend": SuspendManifest,
+    "approve": ApproveManifest,
 }
 
 
