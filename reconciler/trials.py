@@ -18,7 +18,7 @@ from reconciler.ports import Clock, Driver, Wake
 INTERVAL_SECONDS = 3600.0
 JITTER = 0.1
 FIRST_SECONDS = 2.0  # what begins now has more urgent things to do
-AGAIN_SECONDS = 2.0  # until the same is tried a second time
+AGAIN_SECONDS = 5.0  # until the same is tried a second time: by then the kernel speaks again
 FAILED_SECONDS = 30.0
 MOST = 4  # runs until silence is taken for an answer
 CLOSE_SECONDS = 5.0

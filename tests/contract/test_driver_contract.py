@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -1231,11 +1232,13 @@ def test_what_an_app_reaches_is_what_its_rules_say(machine):
         (Egress.LAN, "169.254.169.254"),
     ],
 )
-def test_a_way_out_that_is_shut_is_refused_at_once(machine, egress, address):
+def test_a_way_out_that_is_shut_is_refused(machine, egress, address):
     notes, _, isolate = neighbours(machine)
     isolate(notes, egress=egress)
     ref = machine.see(notes).ref
-    assert machine.driver.reach(ref, (Target(address, 80),)) == (Reach.SHUT,)
+    # A kernel says only so often that it refuses, to one address; without a route, half as often.
+    asked = (Target(address, 80),)
+    assert until(lambda: machine.driver.reach(ref, asked) == (Reach.SHUT,) or time.sleep(4), 30)
     machine.driver.forget_isolation("notes")
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from builders import app, desired, observed, situation
 from contract.machines import PodmanMachine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from integration.street import OTHER, PORT, Street
 
@@ -42,7 +42,12 @@ PAIRS = [(a, b, port) for a in APPS for b in APPS if a != b for port in PORTS]
     egress=st.fixed_dictionaries({a: st.sampled_from(Egress) for a in APPS}),
     there=st.sets(st.sampled_from(APPS), min_size=2),
 )
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=(Phase.generate,),  # each takes seconds: nobody waits for a smaller one
+    suppress_health_check=list(HealthCheck),
+)
 def test_what_is_reached_is_what_is_declared(street, declared, egress, there):
     declared = {(a, b, port) for a, b, port in declared if {a, b} <= there}
     enforce(street, declared, egress, there)
