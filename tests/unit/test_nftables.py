@@ -68,6 +68,17 @@ def test_a_table_for_another_local_network_is_none_of_ours(listing):
     assert nftables.isolations(told, (*reversed(LAN_RANGES), "10.1.0.0/16")) == ALL
 
 
+def test_what_an_earlier_version_enforced_is_not_lost_while_it_is_replaced(listing):
+    """Of a table with another chain nothing counts, and everybody in it stays shut in."""
+    before = (GOLDEN.parent / "firewall-v1.json").read_text()
+    assert nftables.isolations(before) is None
+    kept = nftables.of_another_make(before)
+    assert kept == (DB, WEB)
+    assert {i.egress for i in kept} == {Egress.INTERNET}
+    assert nftables.of_another_make(json.dumps(listing)) == ALL
+    assert nftables.of_another_make("{}") == ()
+
+
 def test_ranges_are_written_as_one_where_they_meet():
     halves = ("10.0.0.0/9", "10.128.0.0/9", "192.168.7.9")
     assert nftables.script("box", ALL, halves) == nftables.script(

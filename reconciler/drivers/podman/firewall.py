@@ -85,7 +85,7 @@ class Firewall:
         if self._rules and nftables.rules(listing) != self._rules:
             return (), ""
         found = nftables.isolations(listing, self._lan)
-        self._wanted = found or self._wanted
+        self._wanted = found or self._wanted or nftables.of_another_make(listing)
         return found or (), ""
 
     def _load(self, isolations: Isolations) -> None:

@@ -128,15 +128,35 @@ def isolations(listing: str, lan: Ranges = LAN_RANGES) -> tuple[IsolationSpec, .
             return None
         if _networks((*_listed(sets["lan4"]), *_listed(sets["lan6"]))) != _networks(lan):
             return None
-        outward, wide = frozenset(sets["outward"]), frozenset(sets["lan"])
-        apps = {str(_value(e)): _comment(e) for e in sets["members"]}
-        if {tuple(e["concat"]) for e in sets["inside"]} != {(i, i) for i in apps}:
+        found = _read(sets)
+        if {tuple(e["concat"]) for e in sets["inside"]} != {(i.interface,) * 2 for i in found}:
             return None
-        passages = _passages(sets["passages"])
+        named = {*_passages(sets["passages"]), *sets["outward"], *sets["lan"]}
     except (ValueError, KeyError, TypeError):
         return None
-    if (passages.keys() | outward | wide) - apps.keys() or wide - outward:
+    if named - {i.interface for i in found} or {*sets["lan"]} - {*sets["outward"]}:
         return None
+    return found
+
+
+def of_another_make(listing: str) -> tuple[IsolationSpec, ...]:
+    """
+    Return what can be read of a table of another version, or of other settings.
+
+    It counts as no rules, and is replaced: with these, so that nobody is let out meanwhile.
+    """
+    try:
+        items = cast("list[Json]", json.loads(listing)["nftables"])
+        sets = {s["name"]: s.get("elem", []) for s in _of(items, "set")}
+        return _read({"outward": [_value(e) for e in sets["members"]], "lan": [], **sets})
+    except (ValueError, KeyError, TypeError):
+        return ()
+
+
+def _read(sets: Mapping[str, list[Any]]) -> tuple[IsolationSpec, ...]:
+    outward, wide = frozenset(sets["outward"]), frozenset(sets["lan"])
+    passages = _passages(sets["passages"])
+    apps = {str(_value(e)): _comment(e) for e in sets["members"]}
     found = (
         IsolationSpec(app, i, tuple(passages.get(i, ())), _egress(i, outward, wide))
         for i, app in apps.items()
