@@ -24,6 +24,7 @@ class Box:
         for folder in (self.desired, self.catalogue):
             folder.mkdir(parents=True, exist_ok=True)
         self.follows = False  # a repository, which is named in the settings
+        self.said = ""  # by every verb
         self.process = None
         self.output = root / "loop.log"
 
@@ -53,6 +54,8 @@ class Box:
             env={**os.environ, **(env or {})},
         )
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
+        if arguments[0] != "secret":
+            self.said += done.stderr + done.stdout
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -168,6 +171,22 @@ class Box:
         assert len(found) == 1, found
         return found[0]
 
+    def leaks(self):
+        """Where a secret of an app is, other than where secrets are kept or handed over."""
+        own = self.state / self.instance
+        kept = [f for f in (own / "secrets").rglob("*") if f.is_file() and f.suffix != ".new"]
+        values = {f.read_bytes().strip(): f.name for f in kept}
+        handed = (own / "secrets", own / "shares")
+        files = [f for f in self.root.rglob("*") if f.is_file() and not f.is_symlink()]
+        told = {f: f.read_bytes() for f in files if not any(h in f.parents for h in handed)}
+        told |= {"what verbs said": self.said.encode()} | _outside_of_containers()
+        return [
+            f"{name} in {place}"
+            for place, text in told.items()
+            for value, name in values.items()
+            if value in text
+        ]
+
     def clean(self):
         """Leave nothing of this instance."""
         self.stop(signal.SIGKILL)
@@ -182,6 +201,19 @@ class Box:
         subprocess.run(["nft", "delete", "table", "inet", table], check=False, capture_output=True)
         for service in services(self):  # what a killed loop left
             os.kill(service, signal.SIGTERM)
+
+
+def _outside_of_containers():
+    """The command lines and environments of all processes but those in containers."""
+    here, found = Path("/proc/self/ns/pid").readlink(), {}
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if (place / "ns/pid").readlink() == here:
+                words = (place / "cmdline").read_bytes() + (place / "environ").read_bytes()
+                found[f"process {words[:80]!a}"] = words
+        except OSError:
+            continue
+    return found
 
 
 def services(it, socket=""):

@@ -11,5 +11,7 @@ def box(tmp_path, podman_cli, busybox_image):
         return made[-1]
 
     yield make
+    leaks = [leak for each in made for leak in each.leaks()]
     for each in made:
         each.clean()
+    assert not leaks
