@@ -96,6 +96,13 @@ MUTANTS = (
     ),
     # What is on record
     Mutant(
+        "what an app may do is not on record",
+        "core/planner.py",
+        "change = replace(change, basis=basis(comparison.spec, situation))",
+        "pass",
+        ("unit/test_basis.py",),
+    ),
+    Mutant(
         "what cannot be put on record is done all the same",
         "apply.py",
         "            return Outcome(change, Result.UNAVAILABLE, str(error), ",

@@ -27,6 +27,7 @@ from reconciler.core import (
     suspension,
     trusting,
 )
+from reconciler.core.basis import basis
 from reconciler.core.comparison import Comparison, asked_again, compare
 from reconciler.core.decide import Circumstances, Decision, decide
 from reconciler.core.drift import with_repairs
@@ -64,7 +65,7 @@ def plan(situation: Situation, compared: Mapping[str, Comparison] | None = None)
         comparison = comparisons.get(app)
         if comparison is None or not looping.revived(situation, comparison, ready):
             decisions[app] = _patient(situation, decision, comparison)
-        decisions[app] = _on_record(situation, decisions[app])
+        decisions[app] = _on_record(situation, decisions[app], comparison)
     moments = [d.look_again_at for d in decisions.values() if d.look_again_at]
     moments += suspension.ends(situation.desired, situation.now)
     changes = {app: decisions[app].change for app in sorted(decisions)}
@@ -196,10 +197,15 @@ def _patient(
     return Decision(held, min(due, decision.look_again_at or due))
 
 
-def _on_record(situation: Situation, decision: Decision) -> Decision:
+def _on_record(
+    situation: Situation, decision: Decision, comparison: Comparison | None
+) -> Decision:
+    """Say upon what it is done, for the record; hold what cannot be put there."""
     change = gates.on_record(decision.change, situation.evidence)
-    if change is decision.change:
-        return decision
+    if change.acts and comparison is not None:
+        change = replace(change, basis=basis(comparison.spec, situation))
+    if change.acts or not decision.change.acts:
+        return replace(decision, change=change)
     soon = situation.now + RECORD_AGAIN
     return Decision(change, min(soon, decision.look_again_at or soon))
 

@@ -13,6 +13,8 @@ from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.isolation import IsolationSpec, Names
 from reconciler.model.secret import SecretSpec
 
+Basis = tuple[tuple[str, str], ...]  # sorted pairs, for the record
+
 
 class Action(StrEnum):
     """Completes the sentence: the reconciler will … the app."""
@@ -226,7 +228,8 @@ class Change:
     """
     What will be done to one app. KEEP and HOLD have no steps.
 
-    `pins` tells apart what was tried with other images of the same digest.
+    `pins` tells apart what was tried with other images of the same digest. `basis` says upon what
+    it is done: what the app may do, who let it, who signed its images.
     """
 
     app: str
@@ -236,6 +239,7 @@ class Change:
     digest: str = ""
     steps: tuple[Step, ...] = ()
     pins: str = ""
+    basis: Basis = ()
 
     @property
     def attempt(self) -> str:

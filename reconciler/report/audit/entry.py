@@ -52,7 +52,8 @@ def began(change: Change) -> Entry:
         "steps": [describe(step) for step in change.steps],
         "makes": sorted({thing for step in change.steps for thing in _makes(step)}),
     }
-    return {key: value for key, value in told.items() if value not in ("", [])}
+    known = {key: value for key, value in told.items() if value not in ("", [])}
+    return {**known, **dict(change.basis)}
 
 
 def ended(outcome: Outcome, of: int | None) -> Entry:
