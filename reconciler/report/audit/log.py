@@ -24,7 +24,7 @@ from reconciler.report.audit.files import Head
 from reconciler.report.audit.note import Checkpoint, signed
 from reconciler.report.event import Event, EventKind
 
-LIMIT = 4 * 2**20
+LIMIT = 2**20
 WAITING = 256  # entries that are kept until they can be written; after that they are counted
 SIGN_EVERY = 64
 SIGN_AFTER = timedelta(seconds=60)
