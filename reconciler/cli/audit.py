@@ -188,6 +188,15 @@ def _verdict(found: "Found", strange: list[str]) -> dict[str, Any]:
 def _line(entry: dict[str, Any], *, unended: bool) -> str:
     """Return an entry as a line for people, in their own time."""
     words = [str(entry.get(k, "")) for k in ("verb", "action", "result", "reason", "message")]
+    match entry["kind"]:
+        case "start":
+            words.append(f"version {entry.get('version', '')}")
+        case "found":
+            words.append(f"{counted(len(entry.get('makes', ())), 'thing')} that were there before")
+        case "key":
+            words.append(str(entry.get("public", "")))
+        case _:
+            pass
     if entry["kind"] == "begin":
         words.append(f"[{', '.join(map(str, entry.get('steps', ())))}]")
     if unended:
@@ -195,7 +204,7 @@ def _line(entry: dict[str, Any], *, unended: bool) -> str:
     told = plain(" ".join(word for word in words if word)).replace("\n", " ")
     at = _at(entry).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     who, app = plain(str(entry.get("actor", "-"))), plain(str(entry.get("app", "-")))
-    return f"{entry['seq']:>6} {at} {who:<8} {entry['kind']:<9} {app:<20} {told}"
+    return f"{entry['seq']:>6} {at} {who:<8} {entry['kind']:<9} {app:<20} {told}".rstrip()
 
 
 def _at(entry: dict[str, Any]) -> datetime:

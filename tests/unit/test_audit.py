@@ -253,8 +253,10 @@ def test_only_decisions_are_taken_from_events(kept):
     at = kept.clock.now()
     kept.log.told((Event("web", EventKind.HEALTH, "Healthy", "", at),))
     kept.log.told((Event("web", EventKind.ACTION, "ApprovalRequired", "asks for more", at),))
-    assert [(e["kind"], e.get("reason")) for e in kept.entries()[1:]] == [
-        ("decision", "ApprovalRequired"),
+    kept.log.told((Event("web", EventKind.STALLED, "PolicyDenied", "a rule says no", at),))
+    assert [(e["kind"], e["about"], e["reason"]) for e in kept.entries()[1:]] == [
+        ("decision", "action", "ApprovalRequired"),
+        ("decision", "stalled", "PolicyDenied"),
     ]
 
 

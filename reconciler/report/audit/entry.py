@@ -74,11 +74,12 @@ def ended(outcome: Outcome, of: int | None) -> Entry:
 
 
 def decided(event: Event) -> Entry:
-    """Return what is on record of what the loop will do to an app, or why it will not."""
+    """Return what is on record of what the loop will do to an app, why it will not, or found."""
     return {
         "kind": "decision",
         "actor": LOOP,
         "app": event.app,
+        "about": str(event.kind),
         "reason": event.reason,
         "message": event.message,
     }

@@ -30,6 +30,10 @@ SIGN_EVERY = 64
 SIGN_AFTER = timedelta(seconds=60)
 TRY_AFTER = timedelta(seconds=5)
 
+_DECIDED = frozenset(
+    {EventKind.ACTION, EventKind.STALLED, EventKind.APPROVAL, EventKind.ISOLATION, EventKind.GONE}
+)
+
 Export = Callable[[str], None]
 
 
@@ -91,7 +95,7 @@ class AuditLog:
 
     def told(self, events: tuple[Event, ...]) -> None:
         """Have the decisions among these events on record, as soon as that can be written."""
-        told = [entry.decided(e) for e in events if e.kind is EventKind.ACTION and e.app]
+        told = [entry.decided(e) for e in events if e.kind in _DECIDED and e.app]
         if told:
             with self._lock:
                 self._later(told)
