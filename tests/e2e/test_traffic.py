@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 import pytest
-from e2e.box import app, ready
+from e2e.box import app, condition, ready
 from e2e.proxy import Proxy
 
 pytestmark = pytest.mark.e2e
@@ -45,8 +45,12 @@ def lists(asked):
 
 
 def at_rest(it, *apps):
-    """Wait until all are ready and their volumes were measured for the first time."""
+    """Wait until all are ready, and were measured and tried for the first time."""
     it.wait_ready(*apps)
+    it.wait(
+        lambda s: all(condition(s, a, "NetworkIsolated")["status"] for a in apps),
+        "what they reach to be tried",
+    )
     it.wait(lambda s: app(s, "web")["disk"]["bytes"] is not None, "its volume to be measured")
 
 
