@@ -145,11 +145,8 @@ class Reconciler:
             return self._blind(began, desired, error)
         self._restore_pins(seen)
         situation, comparisons = self._judge(seen, busy, parts.revisions.fail)
-        memory.attempts = dict(situation.attempts)
         made = plan(situation, comparisons)
-        for change in made.changes:
-            if change.acts and change.app not in busy:
-                parts.lanes.dispatch(change)
+        self._begin([change for change in made.changes if change.app not in busy], situation)
         parts.probes.watch(watching.to_probe(comparisons))
         parts.usage.watch(watching.to_measure(situation.desired))
         trials = verifying.trials(situation)
@@ -160,6 +157,14 @@ class Reconciler:
         status = self._tell(began, situation, made, comparisons, trials)
         again = 0.0 if more else self._look_again(situation, made, settle)
         return PassResult(status, again, bool(parts.lanes.running()))
+
+    def _begin(self, changes: list[Change], situation: Situation) -> None:
+        """What was tried is forgotten, also by the next life, before something else is."""
+        self._memory.attempts = backoff.begun(situation.attempts, changes)
+        self._parts.keep_attempts(self._memory.attempts)
+        for change in changes:
+            if change.acts:
+                self._parts.lanes.dispatch(change)
 
     def preview(self) -> tuple[Situation, Plan]:
         """Look and plan, and begin nothing: the plan is the one that a pass would carry out."""

@@ -35,7 +35,8 @@ def freeze_service(victim, chance):
         victim.frozen.append(pid)
     seconds = chance.choice([1, 4, 4, 16])  # after the last it has been replaced
     time.sleep(seconds)
-    victim.it.run("status", timeout=60)  # it answers all the same
+    # It answers all the same, unless its loop has just begun and knows nothing yet.
+    victim.it.run("status", timeout=60, check=victim.it.status()["pass"]["number"] > 0)
     for pid in victim.frozen:
         with suppress(ProcessLookupError):  # replaced by the loop
             os.kill(pid, signal.SIGCONT)

@@ -1,11 +1,11 @@
 """How long to wait before trying again. Pure: jitter is a hash, the time is an argument."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from reconciler.model.change import Action, Outcome, Result, StartContainer
+from reconciler.model.change import Action, Change, Outcome, Result, StartContainer
 from reconciler.model.history import Attempts
 
 FIRST_SECONDS = 1.0
@@ -14,6 +14,20 @@ JITTER = 0.2
 REPAIRS_AT_ONCE = 3  # of what was changed by hand, before somebody seems to insist
 REPAIR_SECONDS = 5.0  # meanwhile it may run without its rules: that must not last
 LOOPS_AFTER = 5  # starts or failures in a row that a person should hear of
+
+
+def begun(attempts: Mapping[str, Attempts], changes: Iterable[Change]) -> dict[str, Attempts]:
+    """
+    Return what is remembered before these changes begin: of another revision, nothing any more.
+
+    Whoever dies in the middle of one must not take the revision before for tried.
+    """
+    fresh = {
+        change.app: Attempts(digest=change.attempt)
+        for change in changes
+        if change.acts and attempts.get(change.app, Attempts()).digest != change.attempt
+    }
+    return {**attempts, **fresh}
 
 
 def after(attempts: Attempts, outcome: Outcome) -> Attempts:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -1122,3 +1123,18 @@ def test_a_word_that_cannot_be_written_is_one_sentence(box):
     assert told.exit_code == 1
     file = box.own("failed/failed.json")
     assert told.stderr == f"cannot write {file}: file exists; mend it, and say it again\n"
+
+
+def test_a_loop_that_has_just_begun_is_waited_for(box, monkeypatch):
+    """Its first word takes a moment; a look beside it would be one too many."""
+    with running_loop(box, status_of(1)):
+        text = box.own("status.json").read_text()
+        box.own("status.json").unlink()
+        late = threading.Timer(0.3, box.own("status.json").write_text, [text])
+        late.start()
+        told = box.run("status").stdout
+        late.join()
+        assert "by the running loop (process 4711" in told
+        box.own("status.json").unlink()
+        monkeypatch.setattr("reconciler.cli.seen.FIRST_SECONDS", 0.1)
+        assert "No loop is running" in box.run("status").stdout
