@@ -15,7 +15,7 @@ from reconciler.model.image_reference import ImageReferenceError, parse_image_re
 _ADDED = frozenset({"PATH", "TERM", "container", "HOSTNAME", "HOME"})  # by the engine itself
 _ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what is written
 _ALWAYS_LIMITED = frozenset({"nofile", "nproc"})
-_SHM_SIZE = 65_536_000  # where none is given
+_SHM_SIZE, _PIDS = 65_536_000, 2048  # where none is given
 _ID_SHOWN = 12
 _CPU_SLACK = 0.011
 
@@ -185,7 +185,7 @@ def _limits(wanted: ContainerSpec, facts: ContainerFacts) -> Iterator[str]:
     for what, one, other in (
         ("memory", has.memory, asked.memory),
         ("reserved memory", has.memory_reservation, asked.memory_reservation),
-        ("processes", has.pids, asked.pids),
+        ("processes", has.pids, asked.pids or _PIDS),
     ):
         if one != other:
             yield _limit(what, one, other)

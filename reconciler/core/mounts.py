@@ -60,9 +60,8 @@ def _way(has: MountSpec, asked: MountSpec) -> str:
 
 
 def _options(mount: MountSpec) -> frozenset[str]:
-    return frozenset(mount.options) - _ADDED_OPTIONS - _ONCE | (
-        {f"size={mount.size}"} if mount.size else set()
-    )
+    size = (f"size={mount.size}",) if mount.size else ()
+    return frozenset((*mount.options, *size)) - _ADDED_OPTIONS - _ONCE
 
 
 def _how(mount: MountSpec) -> str:

@@ -9,7 +9,7 @@ from reconciler.model.adoption import Adopted, ContainerFacts, ImageFacts
 from reconciler.model.container import ContainerSpec, NetworkPolicy
 from reconciler.model.image_reference import parse_image_reference
 
-_SHOWN = 12
+_SHOWN, _PIDS = 12, 2048
 _COPIED = tuple(f.name for f in fields(Adopted) if f.name not in {"container", "image_digest"})
 
 
@@ -57,7 +57,7 @@ def facts_of(box: Box) -> ContainerFacts:
         seccomp_profile=spec.seccomp_profile,
         no_new_privileges=spec.no_new_privileges,
         readonly_root=spec.readonly_root,
-        resources=spec.resources,
+        resources=replace(spec.resources, pids=spec.resources.pids or _PIDS),
         swap=spec.resources.memory,
         shm_size=spec.shm_size,
         ulimits=spec.ulimits,

@@ -22,6 +22,7 @@ from reconciler.model.container import (
 )
 
 _INIT = re.compile(r"/(?:podman|dev)[-/]init$")
+_UNFILTERED = re.compile(r"^Seccomp:\s+0$", re.MULTILINE)
 _NAMELESS = re.compile(r"[0-9a-f]{64}")
 _BILLION = 1_000_000_000
 _OWN_NAMESPACES = {"PidMode": "processes", "IpcMode": "shared memory", "UTSMode": "hostname"}
@@ -31,8 +32,8 @@ _FROM_ENGINE = frozenset({"rprivate", "tmpcopyup"})
 _HIDDEN = ("--sysctl", "--cgroup-parent", "--cgroup-conf", "--requires", "--group-add")
 
 
-def container_facts(inspected: Json, image: Json) -> ContainerFacts:
-    """Read what inspections of a container and of its image say."""
+def container_facts(inspected: Json, image: Json, status: str = "") -> ContainerFacts:
+    """Read what inspections of a container and of its image say, and the kernel of its process."""
     config, host = _part(inspected, "Config"), _part(inspected, "HostConfig")
     mounts = tuple(_mounts(inspected))
     named = tuple(m for m in mounts if not _is_nameless(m))
@@ -58,7 +59,7 @@ def container_facts(inspected: Json, image: Json) -> ContainerFacts:
         devices=tuple(_devices(host)),
         capabilities=tuple(sorted(inspected.get("BoundingCaps") or ())),
         privileged=bool(host.get("Privileged")),
-        seccomp_profile=_security(host).get("seccomp", "default"),
+        seccomp_profile=_seccomp(host, status),
         no_new_privileges="no-new-privileges" in _security(host),
         readonly_root=bool(host.get("ReadonlyRootfs")),
         resources=_resources(host),
@@ -149,6 +150,12 @@ def _devices(host: Json) -> Iterator[DeviceSpec]:
 
 def _security(host: Json) -> dict[str, str]:
     return dict(_pairs([str(o).replace(":", "=", 1) for o in host.get("SecurityOpt") or ()], "="))
+
+
+def _seccomp(host: Json, status: str) -> str:
+    """Podman shows what its command was given, and not what its API was."""
+    shown = _security(host).get("seccomp", "default")
+    return "unconfined" if shown == "default" and _UNFILTERED.search(status) else shown
 
 
 def _resources(host: Json) -> Resources:

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from reconciler.drivers.podman.client import Client, Json, Request
 from reconciler.drivers.podman.inspection import container_facts
+from reconciler.drivers.podman.liveness import read_all
 from reconciler.drivers.podman.lookup import Lookup
 from reconciler.model.adoption import ContainerFacts
 
@@ -29,7 +30,9 @@ def _facts(client: Client, ref: str) -> ContainerFacts | None:
     if container is None:
         return None
     image = _inspected(client, "image", str(container.get("Image", "")))
-    return container_facts(container, image or {})
+    state: Json = container.get("State") or {}
+    pid = int(state.get("Pid") or 0)
+    return container_facts(container, image or {}, read_all(pid, "status") if pid else "")
 
 
 def _inspected(client: Client, kind: str, ref: str) -> Json | None:
