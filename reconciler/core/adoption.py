@@ -56,7 +56,8 @@ def names_to_look_for(comparison: Comparison, named: Mapping[str, str]) -> tuple
     app = comparison.spec.id
     alone = len(comparison.spec.containers) == 1
     found: dict[str, None] = {}
-    for name in _open(comparison):
+    still_open = _open(comparison)
+    for name in (c.name for c in comparison.spec.containers if c.name in still_open):
         found |= dict.fromkeys([named[name]] if name in named else _usual(app, name, alone=alone))
     return tuple(found)
 
@@ -66,8 +67,8 @@ def candidates(
     found: Iterable[ContainerFacts],
     named: Mapping[str, str],
 ) -> tuple[Candidate, ...]:
-    """Set each container of an app beside what was found for it, in file order."""
-    spec, seen = comparison.spec, tuple(found)
+    """Set each container of an app beside what was found for it, each once, in file order."""
+    spec, seen = comparison.spec, list(found)
     alone = len(spec.containers) == 1
     still_open = _open(comparison)
     result: list[Candidate] = []
@@ -77,7 +78,9 @@ def candidates(
             continue
         said = named.get(wanted.name)
         names = [said] if said else _usual(spec.id, wanted.name, alone=alone)
-        result.append(_best(wanted, [f for n in names for f in seen if n in {f.name, f.ref}]))
+        best = _best(wanted, [f for n in names for f in seen if n in {f.name, f.ref}])
+        seen = [f for f in seen if f is not best.facts]
+        result.append(best)
     return tuple(result)
 
 
