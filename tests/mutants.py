@@ -44,6 +44,63 @@ MUTANTS = (
         "return spec.egress",
         ("unit/test_admission.py",),
     ),
+    # What was adopted
+    Mutant(
+        "what differs is adopted",
+        "core/adoption.py",
+        "standing = Standing.DIFFERS if told else Standing.SAME",
+        "standing = Standing.SAME",
+        ("unit/test_adoption.py",),
+    ),
+    Mutant(
+        "a container with somebody's label is adopted",
+        "core/adoption.py",
+        "if facts.instance:",
+        "if False:",
+        ("unit/test_adoption.py",),
+    ),
+    Mutant(
+        "what was not approved is adopted",
+        "core/adoption.py",
+        "if spec.denial is not None:",
+        "if False:",
+        ("unit/test_adoption.py",),
+    ),
+    Mutant(
+        "a volume of another name is the same",
+        "core/mounts.py",
+        "elif (known.kind, known.source) != (mount.kind, mount.source):",
+        "elif known.kind != mount.kind:",
+        ("unit/test_likeness.py",),
+    ),
+    Mutant(
+        "data in a volume without a name may go with its container",
+        "core/mounts.py",
+        "for target in facts.nameless:",
+        "for target in ():",
+        ("unit/test_likeness.py",),
+    ),
+    Mutant(
+        "more capabilities than the manifest gives are the same",
+        "core/likeness.py",
+        'if more := ", ".join(sorted(has - asked)):',
+        'if more := "":',
+        ("unit/test_likeness.py",),
+    ),
+    Mutant(
+        "the inventory speaks of what carries another's label",
+        "drivers/memory/strangers.py",
+        "if found is not None and not box.instance:",
+        "if found is not None:",
+        MEMORY_CONTRACT,
+    ),
+    Mutant(
+        "an inventory that cannot be read is empty",
+        "security/inventory.py",
+        "            raise DriverRejected(",
+        "            return Adoptions()\n            raise DriverRejected(",
+        ("unit/test_inventory.py",),
+    ),
     # Which commit is in force
     Mutant(
         "a commit that is not signed is taken",
