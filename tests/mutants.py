@@ -101,6 +101,13 @@ MUTANTS = (
         "            return Adoptions()\n            raise DriverRejected(",
         ("unit/test_inventory.py",),
     ),
+    Mutant(
+        "a double of what serves is kept as the way back",
+        "core/revisions.py",
+        "if c.container in here or not belongs(good, c)",
+        "if not belongs(good, c)",
+        ("unit/test_adoption_stories.py",),
+    ),
     # Which commit is in force
     Mutant(
         "a commit that is not signed is taken",

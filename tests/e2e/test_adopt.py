@@ -140,19 +140,44 @@ def test_what_was_adopted_is_kept_running_updated_and_removed_as_ours(box, free_
 
 def test_what_differs_is_named_and_left_alone(box, free_port):
     it = box()
-    before = by_hand(it, port=free_port, command=f"true; {SERVE}", more=("--env", "SECRET=x1y2"))
+    told = {"command": f"true; {SERVE}", "more": ("--env", "SECRET=x1y2", "--restart", "always")}
+    before = by_hand(it, port=free_port, name="old", **told)
     leave_alone(it)
     write(it, free_port)
     it.start()
     done = it.run("adopt", "web", "--yes", check=False)
     assert done.returncode == 1
+    assert "main: no container was found for it; say --container main=CONTAINER" in done.stdout
+    done = it.run("adopt", "web", "--container", "main=old", "--yes", check=False)
+    assert done.returncode == 1
     assert "it runs `sh -c true; echo hello" in done.stdout
     assert "it has the variable SECRET, the manifest does not set it" in done.stdout
+    assert "note: Podman restarts it by itself (always)" in done.stdout
     assert "x1y2" not in done.stdout + done.stderr
     assert "Nothing is changed" in done.stdout
-    it.delete("web")
-    (it.desired / "web.suspend.yml").unlink()
-    it.run("confirm", "removal", "--yes", check=False)
-    after = inspected(it, "web")
+    assert not (it.state / it.instance / "adopted/inventory.json").exists()
+    it.stop()
+    after = inspected(it, "old")
     assert (after["Id"], after["State"]["Pid"]) == (before["Id"], before["State"]["Pid"])
+    it.podman("rm", "-f", "-t", "0", "old")
+
+
+def test_nobody_is_asked_where_nobody_can_answer(box, free_port):
+    it = box()
+    by_hand(it, port=free_port)
+    leave_alone(it)
+    write(it, free_port)
+    done = it.run("adopt", "web", check=False)
+    assert (done.returncode, done.stderr.strip()) == (
+        1,
+        "cannot ask whether to adopt web: nobody is there to answer; say --yes",
+    )
+    assert "main: web (" in done.stdout
+    done = it.run("adopt", "nobody", "--yes", check=False)
+    assert "cannot find the app `nobody`: there are web" in done.stderr
+    done = it.run("adopt", "web", "--container", "other=web", "--yes", check=False)
+    assert "cannot adopt web: it has no container other" in done.stderr
+    for wrong in ("web", "=web", "main="):
+        done = it.run("adopt", "web", "--container", wrong, check=False)
+        assert f"cannot use --container {wrong}" in done.stderr
     it.podman("rm", "-f", "-t", "0", "web")

@@ -123,3 +123,18 @@ def test_strangers_are_told_from_what_was_adopted(box):
     box.settle()
     assert box.world.boxes["web2"] is stranger
     assert stranger.pid
+
+
+def test_what_the_loop_made_in_vain_before_goes_when_the_other_is_adopted():
+    """It was installed beside the one that has its port, and could never start."""
+    it = Simulation()
+    it.folder.write("web", ports=[{"host": 8080, "container": 80}])
+    spec = it.reconciler.compared()[1]["web"].spec.containers[0]
+    it.world.add_foreign_container("web", like=replace(spec, network="podman"))
+    it.run(3)
+    assert len(it.world.boxes) == 2
+    assert by_hand(it).pid
+    adopt(it)
+    it.settle()
+    assert list(it.world.boxes) == ["web"]
+    assert by_hand(it).pid
