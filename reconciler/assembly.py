@@ -249,7 +249,8 @@ class _Built:
 
 def _operators(settings: Settings) -> tuple[Path, ...]:
     """Return the folders in which verbs leave the operator's word for the loop."""
-    paths = (places.confirmation_path, places.ledger_path, places.failures_path)
+    words = (places.confirmation_path, places.failures_path)
+    paths = (*words, places.ledger_path, places.inventory_path)
     files = [path(settings.state_dir) for path in paths]
     for file in files:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

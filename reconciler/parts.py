@@ -29,6 +29,7 @@ from reconciler.report import places
 from reconciler.security import facts
 from reconciler.security.evidence import BoxEvidence, Memories
 from reconciler.security.failures import Failures
+from reconciler.security.inventory import InventoryFile
 from reconciler.security.policy import PolicyFile
 from reconciler.security.proofs import ProofFile
 from reconciler.security.revisions import RevisionFiles
@@ -79,6 +80,7 @@ def podman(
         data_dir=settings.data_dir,
         shares_dir=settings.state_dir / "shares",
         registry=elsewhere,
+        inventory=inventory(settings),
         lan=settings.lan,
     )
     return PodmanDriver(
@@ -93,6 +95,11 @@ def podman(
 def ledger(settings: Settings, warn: Callable[[str], None] = lambda _: None) -> FileLedger:
     """Return what remembers the meaning of images; one for all parts of a loop."""
     return FileLedger(places.ledger_path(settings.state_dir), warn)
+
+
+def inventory(settings: Settings) -> InventoryFile:
+    """Return what remembers which containers were adopted."""
+    return InventoryFile(places.inventory_path(settings.state_dir))
 
 
 def _resolve(client: RegistryClient, image: str) -> str:

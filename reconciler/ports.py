@@ -9,6 +9,7 @@ from datetime import datetime
 from threading import Event
 from typing import Protocol
 
+from reconciler.model.adoption import Adoptions, ContainerFacts
 from reconciler.model.change import Change, Outcome
 from reconciler.model.commit import Commit
 from reconciler.model.container import ContainerSpec, HealthCheck
@@ -69,8 +70,8 @@ class Driver(Protocol):
 
     Every verb has a deadline of its own and raises DriverUnavailable (nobody answered in time),
     DriverConflict (the world moved) or DriverRejected (it said no, and why). Doing what is done
-    already is never an error. Nothing without our label and our instance is ever touched. All
-    verbs may be called from several threads at once.
+    already is never an error. Nothing is ever touched that has neither our label and our instance
+    nor an entry in the inventory. All verbs may be called from several threads at once.
     """
 
     def observe(self) -> Observed:
@@ -182,6 +183,14 @@ class Driver(Protocol):
         """
         ...
 
+    def examine(self, names: tuple[str, ...]) -> tuple[ContainerFacts, ...]:
+        """
+        Return what can be seen of containers of anybody that have one of these names or ids.
+
+        Sorted by name. Ours are told as well; those that are not there are left out.
+        """
+        ...
+
     def volume_usage(self, name: str, stop: Event) -> int | None:
         """
         Return how many bytes a volume of ours takes on its disk; this may take minutes.
@@ -264,6 +273,18 @@ class Ledger(Protocol):
 
         `name` is of one image for ever: it has a digest in it, or a hash of what it is built of.
         """
+        ...
+
+
+class Inventory(Protocol):
+    """Remembers what was adopted: what has no label of ours, and is ours all the same."""
+
+    def adoptions(self) -> Adoptions:
+        """Return all of it. DriverRejected where it cannot be read: it may name what runs."""
+        ...
+
+    def forget(self, ref: str) -> None:
+        """Know nothing any more of a container's id, or a volume's name, that is gone."""
         ...
 
 

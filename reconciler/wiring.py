@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reconciler.registry.ledger import FileLedger
     from reconciler.report.audit.log import AuditLog
     from reconciler.security.failures import Failures
+    from reconciler.security.inventory import InventoryFile
     from reconciler.security.secrets import SecretFiles
     from reconciler.sources.git_checkout import GitRepository
 
@@ -208,6 +209,18 @@ def ledger(settings: Settings) -> "FileLedger":
     from reconciler import parts
 
     return parts.ledger(settings)
+
+
+def inventory(settings: Settings) -> "InventoryFile":
+    """Return what remembers which containers were adopted."""
+    from reconciler import parts
+
+    return parts.inventory(settings)
+
+
+def inventory_path(settings: Settings) -> Path:
+    """Return the file of what was adopted."""
+    return places.inventory_path(settings.state_dir)
 
 
 def leftovers(settings: Settings) -> "Leftovers":

@@ -37,6 +37,7 @@ VERBS = {
     "retry": "retry",
     "volumes": "volumes",
     "purge": "purge",
+    "adopt": "adopt",
 }
 GROUPS = {
     "audit": ("Show what is on record, and prove it.", {"verify": "audit", "prove": "audit"}),

@@ -8,17 +8,32 @@ import typer
 from reconciler.errors import AuditError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.config import Settings
 
 EVERY_APP = "*"
 
 
-def record(settings: "Settings", verb: str, app: str, told: str = "") -> None:
-    """Have it on disk before it is done. Raises AuditError: then it must not be done."""
+def record(
+    settings: "Settings", verb: str, app: str, told: str = "", makes: "Sequence[str]" = ()
+) -> None:
+    """
+    Have it on disk before it is done. Raises AuditError: then it must not be done.
+
+    `makes` is what is ours from then on, in the words of the log.
+    """
     from reconciler import wiring
 
     log = wiring.audit_log(settings)
-    entry = {"kind": "operator", "actor": actor(), "verb": verb, "app": app, "message": told}
+    entry: dict[str, object] = {
+        "kind": "operator",
+        "actor": actor(),
+        "verb": verb,
+        "app": app,
+        "message": told,
+    }
+    entry |= {"makes": sorted(makes)}
     log.note({key: value for key, value in entry.items() if value})
     log.close()
 

@@ -48,11 +48,16 @@ def _judged(spec: AppSpec) -> object:
 
 
 def superseded(comparison: Comparison, evidence: Evidence) -> tuple[ObservedContainer, ...]:
-    """Return what may go once the app serves: what is outdated, but not the way back."""
+    """
+    Return what may go once the app serves: what is outdated, but not the way back.
+
+    A double of what runs is no way back: it is where we are.
+    """
     good = evidence.good.get(comparison.spec.id)
     if good is None or not comparison.spec.rollback or comparison.spec.rolled_back:
         return comparison.outdated
-    return tuple(c for c in comparison.outdated if not belongs(good, c))
+    here = {name for name, seen in comparison.current.items() if belongs(good, seen)}
+    return tuple(c for c in comparison.outdated if c.container in here or not belongs(good, c))
 
 
 def serving_since(situation: Situation, comparison: Comparison) -> datetime:

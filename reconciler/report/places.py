@@ -23,6 +23,11 @@ def ledger_path(state_dir: Path) -> Path:
     return state_dir / "images" / "images.json"
 
 
+def inventory_path(state_dir: Path) -> Path:
+    """Return the file of what was adopted, in a folder of its own that is watched."""
+    return state_dir / "adopted" / "inventory.json"
+
+
 def audit_path(state_dir: Path) -> Path:
     """Return the folder of the audit log, its key, and its checkpoint."""
     return state_dir / "audit"

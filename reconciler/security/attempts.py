@@ -21,7 +21,9 @@ class AttemptFile:
         self._file = file
         self._warn = warn
         self._warned = False
-        self._written: Mapping[str, Attempts] = {}
+        self._written: Mapping[str, Attempts] | None = (
+            None  # so that what a crash left half is gone
+        )
 
     def known(self, now: datetime) -> dict[str, Attempts]:
         """Return what is remembered, by app; what says that it is of the future is not."""
@@ -33,7 +35,6 @@ class AttemptFile:
             found = {str(app): _attempts(what) for app, what in told["apps"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
-        self._written = found
         return {app: what for app, what in found.items() if not what.since or what.since <= now}
 
     def keep(self, attempts: Mapping[str, Attempts]) -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.drivers.memory import MemoryDriver, World
+from reconciler.drivers.podman.create_request import create_request
 from reconciler.drivers.podman.driver import PodmanDriver, Settings
 from reconciler.drivers.podman.elsewhere import Registry
 from reconciler.model import labels
@@ -24,6 +25,7 @@ from reconciler.model.container import ContainerSpec, HealthCheck, HealthKind
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.observed import ContainerState
 from reconciler.registry.ledger import FileLedger
+from reconciler.security.inventory import InventoryFile
 from reconciler.security.secrets import SecretFiles
 
 DIGEST = "0123456789abcdef" * 4
@@ -219,6 +221,14 @@ class MemoryMachine(Machine):
     def remove_by_hand(self, spec):
         self.world.remove_by_hand(spec.container_name)
 
+    def adopt(self, adoptions):
+        self.world.inventory.adopt(adoptions)
+
+    def add_container_like(self, spec, name):
+        """Make what a spec asks for by hand, without our labels; return its id."""
+        self.world.add_foreign_container(name, like=spec)
+        return self.world.box(name).ref
+
     def add_foreign_container(self, name, instance="", volume=None):
         self.world.add_foreign_container(name, instance, (volume,) if volume else ())
 
@@ -258,6 +268,7 @@ class PodmanMachine(Machine):
         self.directory = directory
         self.secrets = SecretFiles(directory / "secrets")
         self.ledger = FileLedger(directory / "images" / "images.json")
+        self.inventory = InventoryFile(directory / "adopted" / "inventory.json")
         self.socket = socket or directory / "podman.sock"
         self.process = None
         self.tagged = []
@@ -270,6 +281,7 @@ class PodmanMachine(Machine):
             data_dir=self.directory,
             shares_dir=self.directory / "shares",
             registry=Registry(self.ledger),
+            inventory=self.inventory,
         )
         return PodmanDriver(instance, self.socket, secrets=self.secrets, settings=settings)
 
@@ -374,6 +386,18 @@ class PodmanMachine(Machine):
 
     def remove_by_hand(self, spec):
         podman("rm", "--force", "--time", "0", spec.container_name)
+
+    def adopt(self, adoptions):
+        self.inventory.adopt(adoptions)
+
+    def add_container_like(self, spec, name):
+        body = create_request(spec, self.instance) | {"name": name, "labels": {}}
+        asked = ["curl", "-s", "--unix-socket", str(self.socket), "--data", json.dumps(body)]
+        place = "http://d/v4.0.0/libpod/containers/create"
+        asked += ["-H", "Content-Type: application/json", place]
+        done = subprocess.run(asked, capture_output=True, text=True, check=True)
+        podman("start", name)
+        return json.loads(done.stdout)["Id"]
 
     def add_foreign_container(self, name, instance="", volume=None):
         mounts = ("--volume", f"{volume}:/data") if volume else ()

@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from contract.machines import PORT, Wakes, context, until
 
+from reconciler.core.likeness import differences
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable, SecretError
+from reconciler.model.adoption import Adopted, Adoptions
 from reconciler.model.container import (
     BuildSpec,
+    DeviceSpec,
     FileSpec,
     HealthKind,
     MountKind,
@@ -641,6 +644,154 @@ def test_remove_of_one_that_is_half_made(machine):
 
 
 # --- what is not ours ------------------------------------------------------------------------
+
+
+# --- what somebody else made -----------------------------------------------------------------
+
+
+def by_hand(machine, spec):
+    """Have somebody make what a spec asks for; return its id and name."""
+    name = f"{machine.instance}-by-hand"
+    return machine.add_container_like(spec, name), name
+
+
+def as_ours(machine, spec):
+    """Have it made by somebody and adopted; return its id and name."""
+    ref, name = by_hand(machine, spec)
+    told = Adopted(spec.app, spec.name, spec.digest, spec.image, requires=("db",), source="x.yml")
+    machine.adopt(Adoptions({ref: told}))
+    return ref, name
+
+
+LIKE = {
+    "nothing more": {},
+    "how it runs": {
+        "user": "1000",
+        "working_dir": "/bin",
+        "hostname": "notes",
+        "init": True,
+        "environment": (("A", "b"), ("EMPTY", "")),
+        "stop_signal": "SIGINT",
+    },
+    "what it may": {
+        "capabilities": ("NET_BIND_SERVICE", "CHOWN"),
+        "readonly_root": True,
+        "devices": (DeviceSpec("/dev/null", "/dev/nothing", "r"),),
+        "seccomp_profile": "unconfined",
+        "no_new_privileges": False,
+    },
+    "as good as root": {"privileged": True, "no_new_privileges": False},
+    "how much": {
+        "resources": Resources(
+            cpu=0.5, memory=64 * 2**20, memory_reservation=32 * 2**20, pids=100
+        ),
+        "shm_size": 8 * 2**20,
+    },
+    "where": {
+        "mounts": (
+            MountSpec(MountKind.BIND, "/usr/share", "/share", ("ro",)),
+            MountSpec(MountKind.TMPFS, "", "/scratch", size=2**20),
+            MountSpec(MountKind.TMPFS, "", "/tmp"),
+            MountSpec(MountKind.VOLUME, "VOLUME", "/data"),
+        ),
+    },
+    "who finds it": {
+        "network_policy": NetworkPolicy.ISOLATED,
+        "network": "NETWORK",
+        "ports": (PortSpec(18123, 80), PortSpec(18124, 53, "udp", "0.0.0.0")),
+        "extra_hosts": (("db", "192.0.2.7"),),
+        "dns": ("192.0.2.53",),
+    },
+    "the machine's network": {"network_policy": NetworkPolicy.HOST},
+}
+
+
+@pytest.mark.parametrize("what", LIKE)
+def test_what_is_made_as_a_spec_asks_shows_no_difference(machine, what):
+    changes = {"network_policy": NetworkPolicy.NONE, **LIKE[what]}
+    if "network" in changes:
+        machine.driver.ensure_network(machine.network)
+        changes["network"] = machine.network.name
+    if "mounts" in changes:
+        machine.driver.ensure_volume(machine.volume)
+        changes["mounts"] = tuple(
+            replace(m, source=machine.volume.name) if m.source == "VOLUME" else m
+            for m in changes["mounts"]
+        )
+    spec = machine.spec(**changes)
+    ref, name = by_hand(machine, spec)
+    (facts,) = machine.driver.examine((name, "nobody"))
+    assert (facts.ref, facts.name, facts.instance) == (ref, name, "")
+    assert differences(spec, facts) == ()
+    assert machine.driver.examine((ref,)) == (facts,)
+    assert machine.driver.observe().containers == ()
+
+
+def test_ours_is_told_as_ours_to_who_examines(machine):
+    spec = machine.spec()
+    machine.made(spec)
+    (facts,) = machine.driver.examine((spec.container_name,))
+    assert facts.instance == machine.instance
+    assert machine.driver.examine(()) == ()
+
+
+def test_what_was_adopted_is_observed_as_ours_as_it_runs(machine):
+    spec = machine.spec()
+    ref, name = as_ours(machine, spec)
+    (seen,) = machine.driver.observe().containers
+    assert (seen.ref, seen.container_name, seen.state) == (ref, name, RUNNING)
+    assert (seen.app, seen.container, seen.digest) == (spec.app, spec.name, spec.digest)
+    assert (seen.image, seen.requires, seen.source) == (spec.image, ("db",), "x.yml")
+    assert machine.make_driver(machine.instance).observe().containers[0].ref == ref
+
+
+def test_what_was_adopted_is_stopped_started_and_removed_as_ours(machine):
+    ref, name = as_ours(machine, machine.spec())
+    driver = machine.driver
+    driver.stop(ref, 0)
+    assert driver.observe().containers[0].state is EXITED
+    driver.start(name)
+    assert driver.observe().containers[0].state is RUNNING
+    driver.remove(ref)
+    assert not machine.has_container(name)
+    assert driver.observe().containers == ()
+    assert machine.driver.examine((name,)) == ()
+
+
+def test_what_somebody_made_is_not_touched_by_what_was_adopted(machine):
+    as_ours(machine, machine.spec())
+    name = f"{machine.instance}-stranger"
+    ref = machine.add_container_like(machine.spec(), name)
+    for touch in (machine.driver.remove, lambda r: machine.driver.stop(r, 0)):
+        touch(ref)
+        touch(name)
+    (facts,) = machine.driver.examine((name,))
+    assert facts.ref == ref
+    assert [c.ref for c in machine.driver.observe().containers] != [ref]
+
+
+def test_another_instances_container_is_not_ours_whatever_the_inventory_says(machine):
+    name = f"{machine.instance}-other"
+    machine.add_foreign_container(name, f"{machine.instance}x")
+    (facts,) = machine.driver.examine((name,))
+    machine.adopt(Adoptions({facts.ref: Adopted("notes", "web", "1-x", machine.image)}))
+    assert machine.driver.observe() == Observed()
+    machine.driver.remove(facts.ref)
+    assert machine.has_container(name)
+
+
+def test_a_volume_that_was_adopted_is_ours(machine):
+    name = machine.volume.name
+    machine.add_foreign_volume(name)
+    machine.adopt(Adoptions(volumes={name: machine.app}))
+    machine.driver.ensure_volume(machine.volume)
+    assert [(v.name, v.app) for v in machine.driver.volumes()] == [(name, machine.app)]
+    assert machine.driver.volume_usage(name, threading.Event()) is not None
+    machine.driver.remove_volume(name)
+    assert not machine.has_volume(name)
+    machine.add_foreign_volume(name)
+    with pytest.raises(DriverRejected, match="is not ours"):
+        machine.driver.ensure_volume(machine.volume)
 
 
 def test_a_foreign_container_is_never_touched(machine):

@@ -15,6 +15,7 @@ from contract.machines import Wakes, until
 
 from reconciler.drivers.podman import asking, build_context, host_paths, shares
 from reconciler.drivers.podman.client import Client, Request
+from reconciler.drivers.podman.elsewhere import NothingAdopted
 from reconciler.drivers.podman.listing import after_inspect, is_ours, moment, parse_item, state_of
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.drivers.podman.lookup import Lookup
@@ -481,7 +482,7 @@ def test_where_no_copy_can_be_kept_that_is_said(tmp_path):
     spec = ContainerSpec("lnd", "main", "c", "d", "i", shares=(ShareSpec("b", "m", "/a", "/t"),))
     kept = shares.Shares(
         Client(tmp_path / "absent", lambda *_: None),
-        Lookup(Client(tmp_path / "absent", lambda *_: None), "box", Liveness()),
+        Lookup(Client(tmp_path / "absent", lambda *_: None), "box", Liveness(), NothingAdopted()),
         tmp_path / "shares",
     )
     with pytest.raises(DriverRejected, match="cannot keep /t for lnd: not a directory; check"):

@@ -35,9 +35,15 @@ def test_it_is_written_when_something_is_new(file):
     first = file.stat().st_ino
     kept.keep({"web": TRIED})
     assert file.stat().st_ino == first
+
+
+def test_what_a_crash_left_half_written_is_gone_soon(file):
+    AttemptFile(file).keep({"web": TRIED})
+    file.with_suffix(".new").write_text("{")
     again = AttemptFile(file)
     again.keep(again.known(NOW))
-    assert file.stat().st_ino == first
+    assert [f.name for f in file.parent.iterdir()] == ["attempts.json"]
+    assert AttemptFile(file).known(NOW) == {"web": TRIED}
 
 
 def test_a_clock_that_was_set_back_does_not_make_anybody_wait(file):

@@ -36,6 +36,7 @@ OWN = {
     "update": {"app", "every"},
     "volumes": set(),
     "purge": {"app", "yes"},
+    "adopt": {"app", "container", "yes"},
     "retry": {"app", "every"},
 }
 TRUST = {

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 
-from reconciler.drivers.memory import reaching, volumes
+from reconciler.drivers.memory import reaching, strangers, volumes
 from reconciler.drivers.memory.things import Box, Owned
 from reconciler.drivers.memory.world import World
 from reconciler.errors import DriverConflict, DriverRejected
+from reconciler.model.adoption import ContainerFacts
 from reconciler.model.container import ContainerSpec, HealthCheck, PullPolicy
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
@@ -43,7 +44,7 @@ class MemoryDriver:
     def observe(self) -> Observed:
         """Return all containers and networks of this instance, sorted."""
         with self._verb("observe", self.instance, mutating=False):
-            containers = [b.observed(b.spec) for b in self._ours() if b.spec is not None]
+            containers = [b.observed(spec) for b, spec in self._known()]
             networks = [n for n in self.world.networks.values() if n.instance == self.instance]
         containers.sort(key=lambda c: (c.app, c.container_name))
         networks.sort(key=lambda n: (n.app, n.name))
@@ -159,6 +160,7 @@ class MemoryDriver:
             box = self._mine(ref)
             if box is not None:
                 del self.world.boxes[box.name]
+                self.world.inventory.forget(box.ref)
 
     def remove_network(self, name: str) -> None:
         """Have the network gone."""
@@ -166,7 +168,7 @@ class MemoryDriver:
             network = self.world.networks.get(name)
             if network is None or network.instance != self.instance:
                 return
-            if any(b.spec and b.spec.network == name for b in self.world.boxes.values()):
+            if any(b.uses(name) for b in self.world.boxes.values()):
                 raise DriverConflict(f"cannot remove network {name}: containers still use it")
             del self.world.networks[name]
 
@@ -229,6 +231,12 @@ class MemoryDriver:
                 raise DriverConflict(f"cannot try what {ref} reaches: it does not run")
             return tuple(reaching.reach(self.world, box, target) for target in targets)
 
+    def examine(self, names: tuple[str, ...]) -> tuple[ContainerFacts, ...]:
+        """Return what can be seen of containers of anybody."""
+        with self._verb("examine", ", ".join(names), mutating=False):
+            boxes = [b for b in self.world.boxes.values() if {b.name, b.ref} & {*names}]
+            return tuple(strangers.facts_of(b) for b in sorted(boxes, key=lambda b: b.name))
+
     def volume_usage(self, name: str, stop: Event) -> int | None:
         """Return what was put into the volume."""
         with self._verb("volume_usage", name, mutating=False):
@@ -249,6 +257,7 @@ class MemoryDriver:
         """Have the volume gone, with what is in it."""
         with self._verb("remove_volume", name):
             volumes.remove(self.world, self.instance, name)
+            self.world.inventory.forget(name)
 
     def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """Yield lines that the container printed."""
@@ -288,13 +297,22 @@ class MemoryDriver:
         self.world.finish(verb, subject)
 
     def _ours(self) -> list[Box]:
-        return [b for b in self.world.boxes.values() if b.instance == self.instance]
+        adopted = strangers.adopted(self.world)
+        return [*(b for b in self.world.boxes.values() if b.instance == self.instance), *adopted]
+
+    def _known(self) -> list[tuple[Box, ContainerSpec]]:
+        """Return ours with the specs that their labels, or the inventory, tell of."""
+        known = self.world.inventory.adoptions().containers
+        specs = [
+            (b, strangers.as_adopted(known[b.ref], b) if b.ref in known else b.spec)
+            for b in self._ours()
+        ]
+        return [(box, spec) for box, spec in specs if spec is not None]
 
     def _runs(self, app: str, container: str) -> bool:
         return any(
-            b.spec is not None
-            and (b.spec.app, b.spec.name, b.state) == (app, container, ContainerState.RUNNING)
-            for b in self._ours()
+            (spec.app, spec.name, box.state) == (app, container, ContainerState.RUNNING)
+            for box, spec in self._known()
         )
 
     def _mine(self, ref: str) -> Box | None:

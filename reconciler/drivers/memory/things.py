@@ -62,6 +62,7 @@ class Box:
     networks: tuple[str, ...] | None = None  # None: those that it was made with
     limits: Resources | None = None
     mounted: tuple[str, ...] = ()  # volumes in one that somebody else made
+    like: ContainerSpec | None = None  # as what somebody else made it
 
     @property
     def path(self) -> str:
@@ -69,9 +70,19 @@ class Box:
         return f"{self.spec.app}/{self.spec.name}" if self.spec else self.name
 
     @property
+    def shape(self) -> ContainerSpec | None:
+        """What it was made as, by whomever."""
+        return self.spec or self.like
+
+    def uses(self, network: str) -> bool:
+        """Whether it is in a network."""
+        made_with = self.spec.network if self.spec else None
+        return made_with == network or network in (self.networks or ())
+
+    @property
     def volumes(self) -> frozenset[str]:
         """The names of the volumes that it mounts."""
-        mounts = self.spec.mounts if self.spec else ()
+        mounts = self.shape.mounts if self.shape else ()
         return frozenset(m.source for m in mounts if m.kind is MountKind.VOLUME) | {*self.mounted}
 
     @property

@@ -11,7 +11,8 @@ def ensure(world: World, instance: str, volume: VolumeSpec) -> None:
     """Have it; refuse one that is not ours."""
     fresh = Owned(volume.name, volume.app, instance)
     fresh.created_at, fresh.secrets = world.clock.now(), volume.secrets
-    if world.volumes.setdefault(volume.name, fresh).instance != instance:
+    present = world.volumes.setdefault(volume.name, fresh)
+    if not _app_of(world, instance, present):
         raise DriverRejected(
             f"cannot use volume {volume.name}: one of that name is there and is not ours;"
             " rename or remove it",
@@ -22,9 +23,10 @@ def observed(world: World, instance: str) -> tuple[ObservedVolume, ...]:
     """Return ours, and those that are only named so."""
     named = f"{instance}-"
     found = [
-        ObservedVolume(v.name, v.app, v.created_at, v.secrets)
+        ObservedVolume(v.name, app, v.created_at, v.secrets)
         for v in world.volumes.values()
-        if v.instance == instance or (not v.instance and v.name.startswith(named))
+        for app in [_app_of(world, instance, v)]
+        if app or (not v.instance and v.name.startswith(named))
     ]
     return tuple(sorted(found, key=lambda v: (v.app, v.name)))
 
@@ -39,7 +41,7 @@ def remove(world: World, instance: str, name: str) -> None:
     volume = world.volumes.get(name)
     if volume is None:
         return
-    if volume.instance != instance:
+    if not _app_of(world, instance, volume):
         raise DriverRejected(f"cannot remove volume {name}: it is not ours")
     if used_by := users(world, name):
         raise DriverConflict(f"cannot remove volume {name}: {', '.join(used_by)} uses it")
@@ -51,6 +53,13 @@ def remove(world: World, instance: str, name: str) -> None:
 def usage(world: World, instance: str, name: str) -> int | None:
     """Return what was put into it; None where that cannot be known."""
     volume = world.volumes.get(name)
-    if volume is not None and volume.instance != instance:
+    if volume is not None and not _app_of(world, instance, volume):
         raise DriverRejected(f"cannot measure volume {name}: it is not ours")
     return None if volume is None or name in world.unreadable else world.held(name)
+
+
+def _app_of(world: World, instance: str, volume: Owned) -> str:
+    """Return whose it is, by its label or the inventory; empty where it is not ours."""
+    if not volume.instance:
+        return world.inventory.adoptions().volumes.get(volume.name, "")
+    return volume.app if volume.instance == instance else ""

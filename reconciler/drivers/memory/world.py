@@ -13,12 +13,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from reconciler.drivers.memory.audit import MemoryAudit
+from reconciler.drivers.memory.inventory import MemoryInventory
 from reconciler.drivers.memory.ledger import MemoryLedger
 from reconciler.drivers.memory.secrets import MemorySecrets
 from reconciler.drivers.memory.things import Answer, Behaviour, Box, Owned
 from reconciler.drivers.memory.waking import Call, Moment, Waking
 from reconciler.errors import DriverRejected, DriverUnavailable
-from reconciler.model.container import Resources
+from reconciler.model.container import ContainerSpec, Resources
 from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.isolation import IsolationSpec
 from reconciler.model.observed import ContainerState
@@ -45,6 +46,7 @@ class World:
         self.pullable: dict[str, str] = {}
         self.digests: dict[str, str] = {}  # reference to what a registry says it means
         self.ledger = MemoryLedger()
+        self.inventory = MemoryInventory()
         self.audit = MemoryAudit()
         self.calls: list[Call] = []
         self.available = True
@@ -176,12 +178,21 @@ class World:
             self.files[volume, path] = text
 
     def add_foreign_container(
-        self, name: str, instance: str = "", mounts: tuple[str, ...] = ()
+        self,
+        name: str,
+        instance: str = "",
+        mounts: tuple[str, ...] = (),
+        like: ContainerSpec | None = None,
     ) -> None:
-        """Add a running container that is not ours: nobody's, or another instance's."""
+        """
+        Add a running container that is not ours: nobody's, or another instance's.
+
+        With `like`, one that was made by hand as such a spec asks for.
+        """
         with self.changing():
             box = Box(self.next_id(name), name, instance, None, "", self.clock.now())
-            box.mounted = mounts
+            box.mounted, box.like = mounts, like
+            box.networks = (like.network,) if like and like.network else ()
             box.run(self.next_pid(), self.clock.now(), self.clock.monotonic())
             self.boxes[name] = box
 
@@ -321,9 +332,9 @@ class World:
     def _check_ports(self, box: Box) -> None:
         taken = set(self.taken_ports)
         for other in self.boxes.values():
-            if other is not box and other.holds_ports and other.spec is not None:
-                taken |= {(p.host, p.protocol) for p in other.spec.ports}
-        for port in box.spec.ports if box.spec else ():
+            if other is not box and other.holds_ports and other.shape is not None:
+                taken |= {(p.host, p.protocol) for p in other.shape.ports}
+        for port in box.shape.ports if box.shape else ():
             if (port.host, port.protocol) in taken:
                 raise DriverRejected(
                     f"cannot start {box.name}: port {port.host}/{port.protocol} is in use;"

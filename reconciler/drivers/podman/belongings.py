@@ -9,6 +9,7 @@ from reconciler.errors import DriverConflict, DriverError, DriverRejected
 from reconciler.model import labels
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.observed import ObservedNetwork
+from reconciler.ports import Inventory
 
 _ABSENT = 404
 _EXPECT_ABSENT = frozenset({_ABSENT})
@@ -17,9 +18,10 @@ _EXPECT_ABSENT = frozenset({_ABSENT})
 class Belongings:
     """What this instance's apps own beside their containers."""
 
-    def __init__(self, client: Client, instance: str) -> None:
+    def __init__(self, client: Client, instance: str, inventory: Inventory) -> None:
         self._client = client
         self._instance = instance
+        self._inventory = inventory
         self._interfaces: dict[str, str] = {}
         self._subnets: dict[str, str] = {}
 
@@ -98,7 +100,7 @@ class Belongings:
         present = self._inspect("volume", name)
         if present is None:
             return ""
-        if not self._app_of(present.get("Labels")):
+        if not self._owns("volume", name, present):
             raise DriverRejected(f"cannot measure volume {name}: it is not ours")
         return str(present.get("Mountpoint") or "")
 
@@ -127,7 +129,7 @@ class Belongings:
         present = self._inspect(kind, name)
         if present is None:
             return False
-        if not self._app_of(present.get("labels") or present.get("Labels")):
+        if not self._owns(kind, name, present):
             raise DriverRejected(
                 f"cannot use {kind} {name}: one of that name is there and is not ours;"
                 " rename or remove it",
@@ -169,6 +171,13 @@ class Belongings:
             labels.INSTANCE: self._instance,
             labels.APP: app,
         }
+
+    def _owns(self, kind: str, name: str, present: Json) -> bool:
+        """Whether it is ours by its labels, or was adopted and is nobody else's."""
+        marks: dict[str, str] = present.get("labels") or present.get("Labels") or {}
+        if kind == "volume" and not marks.get(labels.INSTANCE):
+            return name in self._inventory.adoptions().volumes
+        return bool(self._app_of(marks))
 
     def _app_of(self, marks: Mapping[str, str] | None) -> str:
         """Return whose it is; empty where it is not ours."""

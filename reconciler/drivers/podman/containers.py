@@ -1,8 +1,8 @@
 """
 Containers: made, started, stopped, removed.
 
-Whatever is asked for by name or id is looked up with our instance's label first, and then acted
-on by its id, so that nothing of somebody else's is ever touched.
+Whatever is asked for by name or id is looked up first, with our instance's label or in the
+inventory, and then acted on by its id, so that nothing of somebody else's is ever touched.
 """
 
 import re
@@ -144,17 +144,22 @@ class Containers:
             if not self._ends_soon(listed.ref):
                 raise
 
-    def remove(self, ref: str) -> None:
-        """Have it gone, at once. Its named volumes stay; what only it could see goes with it."""
+    def remove(self, ref: str) -> str:
+        """
+        Have it gone, at once; returns its id, if it was there.
+
+        Its named volumes stay; what only it could see goes with it.
+        """
         listed = self._lookup.find_unseen(ref)
         if listed is None:
-            return
+            return ""
         try:
             self._delete_patiently(listed)
         except DriverUnavailable:
             # The service finishes what it began even if nobody waits: look before complaining.
             if self._lookup.find_unseen(listed.ref) is not None:
                 raise
+        return listed.ref
 
     def _post_create(self, container: ContainerSpec, body: dict[str, object]) -> None:
         name = container.container_name

@@ -13,6 +13,7 @@ from reconciler.drivers.podman import (
     host,
     logs,
     reaching,
+    strangers,
     volume_size,
 )
 from reconciler.drivers.podman.addresses import Addresses
@@ -20,7 +21,7 @@ from reconciler.drivers.podman.app_names import AppNames
 from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, ObserveCall, Request
 from reconciler.drivers.podman.containers import Containers, Places
-from reconciler.drivers.podman.elsewhere import Registry
+from reconciler.drivers.podman.elsewhere import NothingAdopted, Registry
 from reconciler.drivers.podman.events import Events
 from reconciler.drivers.podman.files import Files
 from reconciler.drivers.podman.firewall import Firewall
@@ -35,6 +36,7 @@ from reconciler.drivers.podman.process_watch import ProcessWatch
 from reconciler.drivers.podman.shares import Shares
 from reconciler.drivers.podman.volumes import Volumes
 from reconciler.errors import DriverConflict
+from reconciler.model.adoption import ContainerFacts
 from reconciler.model.container import ContainerSpec, HealthCheck
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.health import ProbeResult
@@ -42,7 +44,7 @@ from reconciler.model.isolation import LAN_RANGES, Egress, IsolationSpec, Names
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
 from reconciler.model.trial import Reach, Target
 from reconciler.model.volume import ObservedVolume
-from reconciler.ports import Secrets, Subscription, Wake
+from reconciler.ports import Inventory, Secrets, Subscription, Wake
 
 _CLOSE_SECONDS = 1.0
 
@@ -71,12 +73,13 @@ class Hooks:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where directories, copies, images and the local network are; how long images may take."""
+    """Where directories, copies and images are, what was adopted, and what the network is."""
 
     data_dir: Path = Path("/var/lib/archipelago")
     shares_dir: Path = Path("/var/lib/archipelago/shares")
     deadlines: Deadlines = field(default_factory=Deadlines)
     registry: Registry = field(default_factory=Registry)
+    inventory: Inventory = field(default_factory=NothingAdopted)
     lan: tuple[str, ...] = LAN_RANGES
 
 
@@ -97,10 +100,11 @@ class PodmanDriver:
         self._hooks = hooks
         self._liveness = Liveness()
         self._client = Client(socket_path, hooks.observe_call)
-        self._belongings = Belongings(self._client, instance)
-        self._volumes = Volumes(self._client, instance)
+        self._inventory = settings.inventory
+        self._belongings = Belongings(self._client, instance, settings.inventory)
+        self._volumes = Volumes(self._client, instance, settings.inventory)
         self._images = Images(self._client, instance, settings.deadlines, settings.registry)
-        self._lookup = Lookup(self._client, instance, self._liveness)
+        self._lookup = Lookup(self._client, instance, self._liveness, settings.inventory)
         shares = Shares(self._client, self._lookup, settings.shares_dir)
         self._names = AppNames(self._client)
         self._addresses = Addresses()
@@ -179,7 +183,9 @@ class PodmanDriver:
 
     def remove(self, ref: str) -> None:
         """Have it gone."""
-        self._containers.remove(ref)
+        removed = self._containers.remove(ref)
+        if removed:
+            self._inventory.forget(removed)
 
     def remove_network(self, name: str) -> None:
         """Have the network gone."""
@@ -233,6 +239,10 @@ class PodmanDriver:
             raise DriverConflict(f"cannot try what {ref} reaches: it is gone")
         return reaching.reach(self._liveness, listed.container, targets)
 
+    def examine(self, names: tuple[str, ...]) -> tuple[ContainerFacts, ...]:
+        """Return what can be seen of containers of anybody."""
+        return strangers.examine(self._client, self._lookup, names)
+
     def volume_usage(self, name: str, stop: threading.Event) -> int | None:
         """Return how many bytes the volume takes on its disk."""
         place = self._belongings.volume_place(name)
@@ -249,6 +259,7 @@ class PodmanDriver:
     def remove_volume(self, name: str) -> None:
         """Have the volume gone, and the data in it."""
         self._volumes.remove(name)
+        self._inventory.forget(name)
 
     def logs(self, ref: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """Yield the lines that it printed. The iterator can be closed from any thread."""

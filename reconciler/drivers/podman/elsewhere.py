@@ -1,8 +1,9 @@
-"""What the driver is told of images elsewhere, and of what they were taken to mean."""
+"""What the driver is told of images elsewhere, what they were taken to mean, what was adopted."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from reconciler.model.adoption import Adoptions
 from reconciler.model.pin import Pin, PinKey
 from reconciler.ports import Ledger
 
@@ -31,6 +32,17 @@ class Forgetful:
         if made:
             self._ids[name] = image_id
         return self._ids.setdefault(name, image_id)
+
+
+class NothingAdopted:
+    """Implements `ports.Inventory`: all that is ours carries our label."""
+
+    def adoptions(self) -> Adoptions:
+        """Return nothing."""
+        return Adoptions()
+
+    def forget(self, ref: str) -> None:
+        """Do nothing."""
 
 
 def _nobody(_image: str) -> str:

@@ -1,16 +1,18 @@
 """One item of Podman's list of containers, as ours; and what its state words mean. Pure."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.model import labels
+from reconciler.model.adoption import Adopted
 from reconciler.model.observed import ContainerState, ObservedContainer
 
 Json = dict[str, Any]
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
 _DEFAULT_GRACE = 10.0  # of a container whose label nobody can read
+_ADOPTED = tuple(field.name for field in fields(Adopted))
 _NEEDED = (labels.APP, labels.CONTAINER, labels.DIGEST)
 
 
@@ -67,6 +69,21 @@ def is_ours(item: Json, instance: str) -> bool:
     """Whether it carries our instance and every label that says what it is."""
     marks: dict[str, str] = item.get("Labels") or {}
     return marks.get(labels.INSTANCE) == instance and all(marks.get(n) for n in _NEEDED)
+
+
+def is_marked(item: Json) -> bool:
+    """Whether it carries anybody's instance: then it is theirs, whatever an inventory says."""
+    marks: dict[str, str] = item.get("Labels") or {}
+    return bool(marks.get(labels.INSTANCE))
+
+
+def as_adopted(listed: Listed, adopted: Adopted, instance: str) -> Listed:
+    """Return a container without our labels as what the inventory says of it."""
+    container = replace(
+        listed.container,
+        **{key: getattr(adopted, key) for key in _ADOPTED},
+    )
+    return replace(listed, container=container, instance=instance)
 
 
 def state_of(word: str, *, process: bool, watched: bool) -> ContainerState:

@@ -1,5 +1,5 @@
 """
-Containers as they are: found by our labels, with what their processes say.
+Containers as they are: found by our labels or in the inventory, with what their processes say.
 
 One list tells of all; only where a process contradicts Podman is that one container inspected.
 """
@@ -13,6 +13,8 @@ from reconciler.drivers.podman.client import Client, Json, Request
 from reconciler.drivers.podman.listing import (
     Listed,
     after_inspect,
+    as_adopted,
+    is_marked,
     is_ours,
     needs_process,
     parse_item,
@@ -20,6 +22,7 @@ from reconciler.drivers.podman.listing import (
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.model import labels
 from reconciler.model.observed import ContainerState
+from reconciler.ports import Inventory
 
 REMOVAL_SECONDS = 1.0  # what `podman rm -f` may need after the process ended
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -29,9 +32,12 @@ _ABSENT = frozenset({404})
 class Lookup:
     """This instance's containers in Podman, to look at."""
 
-    def __init__(self, client: Client, instance: str, liveness: Liveness) -> None:
+    def __init__(
+        self, client: Client, instance: str, liveness: Liveness, inventory: Inventory
+    ) -> None:
         self._client = client
         self._instance = instance
+        self._inventory = inventory
         self._liveness = liveness
         self._stopping: dict[str, float] = {}  # when it was last seen to be stopped
         self._stopped: dict[str, float] = {}  # when it was first seen not to be cleaned up
@@ -65,9 +71,19 @@ class Lookup:
         return None if listed is None else self._seen(listed)
 
     def _list(self, filters: dict[str, list[str]]) -> list[Listed]:
+        """Return those with our labels, and those that stand for them in the inventory."""
+        adopted = self._inventory.adoptions().containers
         ours = {"label": [f"{labels.INSTANCE}={self._instance}"], **filters}
         items = self.list_raw(ours)
-        return [parse_item(item) for item in items if is_ours(item, self._instance)]
+        found = [parse_item(item) for item in items if is_ours(item, self._instance)]
+        if not adopted:
+            return found
+        more = self.list_raw(filters or {"id": sorted(adopted)})
+        return found + [
+            as_adopted(parse_item(item), adopted[item["Id"]], self._instance)
+            for item in more
+            if item["Id"] in adopted and not is_marked(item)
+        ]
 
     def list_raw(self, filters: dict[str, list[str]]) -> list[Json]:
         """Return containers of anybody, as listed."""

@@ -8,6 +8,7 @@ from reconciler.drivers.podman.listing import moment
 from reconciler.errors import DriverConflict, DriverRejected
 from reconciler.model import labels
 from reconciler.model.volume import ObservedVolume
+from reconciler.ports import Inventory
 
 _ABSENT, _IN_USE = 404, 409
 _EXPECT_ABSENT = frozenset({_ABSENT})
@@ -16,9 +17,10 @@ _EXPECT_ABSENT = frozenset({_ABSENT})
 class Volumes:
     """This instance's volumes in Podman."""
 
-    def __init__(self, client: Client, instance: str) -> None:
+    def __init__(self, client: Client, instance: str, inventory: Inventory) -> None:
         self._client = client
         self._instance = instance
+        self._inventory = inventory
 
     def all(self) -> tuple[ObservedVolume, ...]:
         """Return ours, and those that are named so and labelled by nobody."""
@@ -46,7 +48,7 @@ class Volumes:
         if present is None:
             return
         marks: dict[str, str] = present.get("Labels") or {}
-        if marks.get(labels.INSTANCE) != self._instance:
+        if not self._app_of(name, marks):
             raise DriverRejected(f"cannot remove volume {name}: it is not ours")
         reply = self._client.call(
             Request(
@@ -76,10 +78,17 @@ class Volumes:
     def _seen(self, item: Json) -> ObservedVolume | None:
         marks: dict[str, str] = item.get("Labels") or {}
         name, instance = str(item["Name"]), marks.get(labels.INSTANCE)
-        app = marks.get(labels.APP, "") if instance == self._instance else ""
+        app = self._app_of(name, marks)
         named_so = instance is None and name.startswith(f"{self._instance}-")
         if not app and not named_so:
             return None
-        told = marks.get(labels.SECRETS) if app else None
+        told = marks.get(labels.SECRETS) if app else None  # one that was adopted says nothing
         secrets = None if told is None else tuple(part for part in told.split(",") if part)
         return ObservedVolume(name, app, moment(item.get("CreatedAt")), secrets)
+
+    def _app_of(self, name: str, marks: dict[str, str]) -> str:
+        """Return whose it is; empty where it is not ours."""
+        instance = marks.get(labels.INSTANCE)
+        if not instance:
+            return self._inventory.adoptions().volumes.get(name, "")
+        return marks.get(labels.APP, "") if instance == self._instance else ""
