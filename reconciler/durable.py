@@ -14,15 +14,23 @@ Signature = tuple[int, int, int]
 
 
 def replace(file: Path, text: str) -> None:
-    """Have the text in the file, also after a loss of power. Raises OSError."""
+    """Have the text in the file, also after a loss of power. Raises OSError, and leaves nothing."""
     fresh = file.with_suffix(".new")
+    try:
+        _write(fresh, text)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    fresh.replace(file)
+    settle(file.parent)
+
+
+def _write(fresh: Path, text: str) -> None:
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-    fresh.replace(file)
-    settle(file.parent)
 
 
 def settle(folder: Path) -> None:

@@ -53,7 +53,7 @@ class AttemptFile:
                     f"cannot write {self._file}: {why}; what keeps failing is tried more often"
                     " when the loop restarts"
                 )
-            self._warned = True
+            self._warned, self._written = True, None
             return
         self._written, self._warned = worth, False
 

@@ -67,6 +67,7 @@ def test_a_full_disk_is_told_once_and_stops_nothing(file):
     with full_disk():
         kept.keep({"web": TRIED})
         kept.keep({"web": TRIED})
+        assert list(file.parent.iterdir()) == []
     assert len(told) == 1
     assert "what keeps failing is tried more often" in told[0]
     kept.keep({"web": TRIED})
