@@ -14,7 +14,7 @@ Signature = tuple[int, int, int]
 
 
 def replace(file: Path, text: str) -> None:
-    """Have the text in the file, also after a loss of power. Raises OSError; leaves nothing half."""
+    """Have the text in the file, also after a loss of power. Raises OSError, leaving nothing."""
     fresh = file.with_suffix(".new")
     try:
         _write(fresh, text)
