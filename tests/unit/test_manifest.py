@@ -5,6 +5,7 @@ from types import MappingProxyType
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from reconciler.model.confinement import CAPABILITIES
 from reconciler.model.container import (
     HealthKind,
     MountKind,
@@ -18,7 +19,6 @@ from reconciler.model.manifest.complaint import Complaint, complaints_of, shown
 from reconciler.model.manifest.endpoint import join_paths
 from reconciler.model.manifest.health import HealthCheckManifest
 from reconciler.model.manifest.scalars import Number, PlainScalar
-from reconciler.model.manifest.security import CAPABILITIES
 from reconciler.sources.manifests import load_documents
 
 HEAD = "app:\n  id: a\n  name: A\n"
