@@ -1246,6 +1246,20 @@ MUTANTS = (
         ("unit/test_live_confinement.py",),
     ),
     Mutant(
+        "the strict filter lets clone make namespaces",
+        "drivers/podman/seccomp.py",
+        "_NAMESPACES = 0x7E020000",
+        "_NAMESPACES = 0",
+        ("unit/test_seccomp.py",),
+    ),
+    Mutant(
+        "a capability brings refused calls back",
+        "drivers/podman/seccomp.py",
+        '[n for n in rule["names"] if n not in REFUSED and',
+        '[n for n in rule["names"] if (rule.get("includes") or n not in REFUSED) and',
+        ("unit/test_seccomp.py",),
+    ),
+    Mutant(
         "what reaches too much is called isolated",
         "core/verifying.py",
         "if ok is False and a.wanted is not Wanted.ARRIVES]",

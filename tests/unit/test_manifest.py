@@ -464,6 +464,7 @@ def test_the_hash_of_a_password_may_be_asked_for():
 def test_a_seccomp_profile_of_this_machine():
     it = main("security: {seccomp_profile: /etc//profiles/web.json}")
     assert it.security.seccomp_profile == "/etc/profiles/web.json"
+    assert main("security: {seccomp_profile: strict}").security.seccomp_profile == "strict"
 
 
 def test_a_policy_of_everybody_is_no_name():

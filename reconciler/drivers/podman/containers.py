@@ -21,6 +21,7 @@ from reconciler.drivers.podman import (
     filling,
     host,
     host_paths,
+    seccomp,
     temporary,
 )
 from reconciler.drivers.podman.app_names import AppNames
@@ -88,7 +89,8 @@ class Containers:
             if present.container.state is not ContainerState.BROKEN:
                 return
             self._delete_patiently(present)
-        here = filling.revealed(devices.present(container), self._places.secrets)
+        chosen = seccomp.with_profile(container, self._places.data_dir)
+        here = filling.revealed(devices.present(chosen), self._places.secrets)
         body = create_request.create_request(here, self._instance, host.base_ulimits())
         body["image"] = image
         mounts = cast("list[object]", body["mounts"])

@@ -48,15 +48,15 @@ def read_network_policy(value: object) -> str:
 
 
 def read_seccomp_profile(value: object) -> str:
-    """Return `default`, `unconfined`, or the path of a profile on this machine."""
+    """Return `default`, `strict`, `unconfined`, or the path of a profile on this machine."""
     text = read_text(value)
-    if text in {"default", "unconfined"}:
+    if text in {"default", "strict", "unconfined"}:
         return text
     if text.startswith("/"):
         return read_path(value)
     raise refusal(
         f"{shown(text)} is not a seccomp profile",
-        "write default, unconfined, or the absolute path of a profile on this machine",
+        "write default, strict, unconfined, or the absolute path of a profile on this machine",
     )
 
 
@@ -81,7 +81,7 @@ Processes = Annotated[
 SeccompProfile = Annotated[
     str,
     BeforeValidator(read_seccomp_profile),
-    WithJsonSchema({"type": "string", "pattern": "^(default|unconfined|/.*)$"}),
+    WithJsonSchema({"type": "string", "pattern": "^(default|strict|unconfined|/.*)$"}),
 ]
 
 
