@@ -22,6 +22,7 @@ from reconciler.drivers.podman import (
     host,
     host_paths,
     seccomp,
+    selinux,
     temporary,
 )
 from reconciler.drivers.podman.app_names import AppNames
@@ -93,8 +94,10 @@ class Containers:
         here = filling.revealed(devices.present(chosen), self._places.secrets)
         body = create_request.create_request(here, self._instance, host.base_ulimits())
         body["image"] = image
-        mounts = cast("list[object]", body["mounts"])
-        body["mounts"] = [*mounts, *self._places.shares.mounts(container)]
+        mounts = cast("list[selinux.Mount]", body["mounts"])
+        mounts = [*mounts, *self._places.shares.mounts(container)]
+        own = (self._places.data_dir / container.app, self._places.shares.folder)
+        body["mounts"] = selinux.labelled(mounts, own) if selinux.ENABLED.is_dir() else mounts
         attachment.keep_address(body, container, self._places.belongings)
         host_paths.prepare(container, self._places.data_dir)
         try:
