@@ -99,7 +99,7 @@ def message(app: AppStatus) -> str:
     too_much = within.message if within and app.over_disk_limit else ""
     approved = app.condition(ConditionType.APPROVED)
     denied = approved.message if approved and not approved.status else ""
-    told = dict.fromkeys((app.message, denied, app.leaks, too_much))
+    told = dict.fromkeys((app.message, denied, app.leaks, app.loose, too_much))
     return "; ".join(part for part in told if part) or why_here(app)
 
 

@@ -4,7 +4,8 @@ What is told of an app, as answers to a few questions. Pure.
 Ready: does it serve? Reconciling: is work under way? Stalled: must a person act? And, where there
 is a limit, WithinDiskLimit: do its volumes hold no more? Of what runs in a network of its own,
 NetworkIsolated: was it found that it reaches what it may, and nothing else? Where more is asked
-for than every app may have, Approved: may it? The same problem always gets the same reason and
+for than every app may have, Approved: may it? Of what runs, Confined: does the kernel enforce what
+its manifest says? The same problem always gets the same reason and
 message, and only a change of the answer moves `last_transition`.
 """
 
@@ -12,7 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from reconciler.core import backoff, disk, graph, looping, policy, suspension, verifying
+from reconciler.core import (
+    backoff,
+    confining,
+    disk,
+    graph,
+    looping,
+    policy,
+    suspension,
+    verifying,
+)
 from reconciler.core.comparison import Comparison, is_completed
 from reconciler.core.health import worst
 from reconciler.core.situation import Situation
@@ -202,6 +212,9 @@ def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...
     approved = policy.answer(facts.spec, facts.situation.evidence.policy) if facts.spec else None
     if approved:
         told[ConditionType.APPROVED] = approved
+    confined = confining.confined(facts.comparison, before)
+    if confined:
+        told[ConditionType.CONFINED] = confined
     now = facts.situation.now
     return tuple(_condition(kind, answer, before, now) for kind, answer in told.items())
 

@@ -170,12 +170,16 @@ def _limits(spec: AppSpec) -> Iterator[Permission]:
         yield Permission(Kind.LIMIT, f"{name} {most if len(known) == len(values) else 'none'}")
 
 
+# What every app has, and what is less.
+_USUAL_FILTERS = frozenset({"default", "strict"})
+
+
 def _of_container(spec: AppSpec, container: ContainerSpec) -> Iterator[Permission]:
     if container.privileged:
         yield Permission(Kind.PRIVILEGED)
     if not container.no_new_privileges:
         yield Permission(Kind.NEW_PRIVILEGES)
-    if container.seccomp_profile != "default":
+    if container.seccomp_profile not in _USUAL_FILTERS:
         yield Permission(Kind.SECCOMP, container.seccomp_profile)
     for capability in container.capabilities:
         yield Permission(Kind.CAPABILITY, capability)

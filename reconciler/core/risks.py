@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Final
 
+from reconciler.model.confinement import ENGINE_SOCKETS
 from reconciler.model.permission import Kind, Permission, Risk
 from reconciler.model.quantities import size_text
 
@@ -62,7 +63,7 @@ _HARMLESS_TO_READ: Final = (
     "/sys",
     "/usr",
 )
-_SOCKETS: Final = ("docker.sock", "podman.sock", "containerd.sock", "crio.sock")
+
 _HOST_DEVICES: Final = (
     "dm-",
     "kmem",
@@ -141,7 +142,7 @@ def _baseline_if(so: bool) -> Risk:
 
 
 def _is_the_hosts(path: str, mode: str) -> bool:
-    if path.endswith(_SOCKETS):
+    if path.endswith(ENGINE_SOCKETS):
         return True
     if mode == "ro" and any(_is_within(path, place) for place in _HARMLESS_TO_READ):
         return False

@@ -208,7 +208,7 @@ class ContainerSpec:
     devices: tuple[DeviceSpec, ...] = ()
     capabilities: tuple[str, ...] = ()
     privileged: bool = False
-    seccomp_profile: str = "default"  # or unconfined, or an absolute path
+    seccomp_profile: str = "default"  # or strict, unconfined, an absolute path
     no_new_privileges: bool = True
     readonly_root: bool = False
     resources: Resources = Resources()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.model.confinement import Confinement
 from reconciler.model.container import Resources
 from reconciler.model.isolation import IsolationSpec, Names
 from reconciler.model.volume import ObservedVolume
@@ -38,7 +39,8 @@ class ObservedContainer:
     when the process that runs now began, in seconds since the machine's: finer than what engines
     tell, and only to tell what came first; 0 where it is not known. `address` is that of a running
     container in its app's network; `names` are those of other apps that it was given, None where
-    nobody looked; `limits` are those that the kernel enforces now, None where nobody can say.
+    nobody looked; `limits` and `confinement` are what the kernel enforces now, None where nobody
+    can say.
     """
 
     ref: str
@@ -60,6 +62,7 @@ class ObservedContainer:
     address: str = ""
     names: Names | None = None
     limits: Resources | None = None
+    confinement: Confinement | None = None
     requires: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     source: str = ""

@@ -18,7 +18,8 @@ class ConditionType(StrEnum):
 
     And a fourth for an app with a limit: do its volumes hold no more than that. A fifth for one
     with a network of its own: was it found that it reaches what it may, and nothing else. And one
-    for an app that asks for more than every app may have: may it.
+    for an app that asks for more than every app may have: may it. And one for what runs: does the
+    kernel enforce what was asked for.
     """
 
     READY = "Ready"
@@ -27,10 +28,12 @@ class ConditionType(StrEnum):
     WITHIN_DISK_LIMIT = "WithinDiskLimit"
     NETWORK_ISOLATED = "NetworkIsolated"
     APPROVED = "Approved"
+    CONFINED = "Confined"
 
 
 DISK_LIMIT_EXCEEDED: Final = "DiskLimitExceeded"
 BREACHED: Final = "Breached"  # it reaches what it must not
+NOT_CONFINED: Final = "NotConfined"  # the kernel lets it do more than its manifest says
 CUT_OFF: Final = "CutOff"  # it does not reach what it is connected to
 
 
@@ -110,6 +113,13 @@ class AppStatus:
         """What it was found to reach against its rules, or not to reach, in words; empty: fine."""
         condition = self.condition(ConditionType.NETWORK_ISOLATED)
         found = condition is not None and condition.reason in {BREACHED, CUT_OFF}
+        return condition.message if condition is not None and found else ""
+
+    @property
+    def loose(self) -> str:
+        """What the kernel lets it do beyond its manifest, in words; empty: nothing, or unknown."""
+        condition = self.condition(ConditionType.CONFINED)
+        found = condition is not None and condition.reason == NOT_CONFINED
         return condition.message if condition is not None and found else ""
 
 

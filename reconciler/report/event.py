@@ -15,6 +15,7 @@ class EventKind(StrEnum):
     HEALTH = "health"
     DISK = "disk"  # the volumes of an app hold more than they may, or no longer
     ISOLATION = "isolation"  # an app reaches what it must not, or not what it may, or no longer
+    CONFINEMENT = "confinement"  # the kernel lets an app do more than written, or no longer
     APPROVAL = "approval"  # an app runs with what is not approved, or no longer does
     PURGE = "purge"  # the data of an app was deleted, because an operator said so
     GONE = "gone"  # nothing of an app is left

@@ -110,6 +110,7 @@ def _app(was: AppStatus | None, app: AppStatus, at: datetime, *, first: bool) ->
     yield from _stalled(was, app, at)
     yield from _disk(was, app, at)
     yield from _isolation(was, app, at)
+    yield from _confinement(was, app, at)
     yield from _approval(was, app, at)
 
 
@@ -178,6 +179,15 @@ def _isolation(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[
         yield Event(app.id, EventKind.ISOLATION, now.reason, now.message, at, Level.ERROR)
     if now and now.status and before:
         yield Event(app.id, EventKind.ISOLATION, now.reason, "reaches what it may again", at)
+
+
+def _confinement(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[Event]:
+    now = app.condition(ConditionType.CONFINED)
+    before = was.loose if was else ""
+    if now and app.loose and app.loose != before:
+        yield Event(app.id, EventKind.CONFINEMENT, now.reason, now.message, at, Level.ERROR)
+    if now and now.status and before:
+        yield Event(app.id, EventKind.CONFINEMENT, now.reason, "is confined again", at)
 
 
 def _disk(was: AppStatus | None, app: AppStatus, at: datetime) -> Iterator[Event]:

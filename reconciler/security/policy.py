@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from reconciler.model.confinement import CAPABILITIES
 from reconciler.model.policy import NO_POLICY, Limit, Policy, Review, Revoked, Rule
 
 _LARGEST: Final = 2**20
@@ -169,8 +170,6 @@ def _limit(text: str, where: str) -> Limit:
 
 def _capability(text: str, where: str) -> str:
     """A slip of the pen would allow what was meant to be denied."""
-    from reconciler.model.manifest.security import CAPABILITIES
-
     name = text.upper().removeprefix("CAP_")
     if name not in CAPABILITIES:
         raise _MistakeError(f"`never_capabilities` {where}: there is no capability `{text}`")

@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.drivers.memory import MemoryDriver, World
-from reconciler.drivers.podman.create_request import create_request
+from reconciler.drivers.podman.create_request import container_labels, create_request
 from reconciler.drivers.podman.driver import PodmanDriver, Settings
 from reconciler.drivers.podman.elsewhere import Registry
 from reconciler.model import labels
+from reconciler.model.confinement import Confinement
 from reconciler.model.container import ContainerSpec, HealthCheck, HealthKind
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.observed import ContainerState
@@ -30,6 +31,7 @@ from reconciler.security.secrets import SecretFiles
 
 DIGEST = "0123456789abcdef" * 4
 PORT = 8080
+CONFINED = Confinement()
 _numbers = itertools.count(1)
 
 
@@ -218,6 +220,11 @@ class MemoryMachine(Machine):
     def limit_by_hand(self, spec, limits):
         self.world.limit_by_hand(spec.container_name, limits)
 
+    def widen_by_hand(self, spec, *capabilities):
+        """Put a container in its place that looks like ours, and may do more."""
+        wide = replace(CONFINED, capabilities=tuple(sorted(capabilities)))
+        self.world.confine_by_hand(spec.container_name, wide)
+
     def remove_by_hand(self, spec):
         self.world.remove_by_hand(spec.container_name)
 
@@ -383,6 +390,14 @@ class PodmanMachine(Machine):
     def flush_rules(self):
         table = f"archipelago-{self.instance}"
         subprocess.run(["nft", "delete", "table", "inet", table], check=True)
+
+    def widen_by_hand(self, spec, *capabilities):
+        self.remove_by_hand(spec)
+        marks = [f"--label={k}={v}" for k, v in container_labels(spec, self.instance).items()]
+        added = [f"--cap-add={name}" for name in capabilities]
+        given = ("--cap-drop=ALL", *added, "--security-opt=no-new-privileges")
+        name = ("--detach", "--name", spec.container_name, "--cgroupns=private")
+        podman("run", *name, *given, *marks, self.image, *spec.command)
 
     def remove_by_hand(self, spec):
         podman("rm", "--force", "--time", "0", spec.container_name)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from contract.machines import PORT, Wakes, context, until
+from contract.machines import CONFINED, PORT, Wakes, context, until
 
 from reconciler.core.likeness import differences
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable, SecretError
@@ -1425,6 +1425,42 @@ def test_a_container_is_put_back_into_its_network_and_out_of_others(machine):
     assert until(lambda: machine.probe(spec).ok)
     machine.driver.detach(f"{machine.instance}-gone", other.name)
     machine.driver.attach(f"{machine.instance}-gone", spec)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kernel"),
+    [
+        ({}, {}),
+        ({"capabilities": ("NET_RAW", "CHOWN")}, {"capabilities": ("CHOWN", "NET_RAW")}),
+        (
+            {"capabilities": ("NET_RAW",), "user": "1000", "readonly_root": True},
+            {"capabilities": ("NET_RAW",)},
+        ),
+        ({"no_new_privileges": False}, {"no_new_privileges": False}),
+        ({"seccomp_profile": "unconfined"}, {"seccomp": False}),
+        ({"network_policy": NetworkPolicy.HOST}, {"shared": ("net",)}),
+    ],
+    ids=lambda given: " ".join(given) or "nothing",
+)
+def test_what_confines_a_process_is_read_from_the_kernel(machine, changes, kernel):
+    seen = machine.running(machine.spec(**changes))
+    assert replace(seen.confinement, label="") == replace(CONFINED, **kernel)
+
+
+def test_what_runs_without_confinement_is_seen_to(machine):
+    seen = machine.running(machine.spec(privileged=True, no_new_privileges=False))
+    assert {"SYS_ADMIN", "SYS_MODULE", "NET_RAW"} <= {*seen.confinement.capabilities}
+    assert {"/proc/sys", "/sys"} <= {*seen.confinement.open}
+    assert (seen.confinement.seccomp, seen.confinement.no_new_privileges) == (False, False)
+
+
+def test_a_container_that_only_looks_like_ours_is_seen_as_it_is(machine):
+    spec = machine.spec(capabilities=("CHOWN",))
+    assert machine.running(spec).confinement.capabilities == ("CHOWN",)
+    machine.widen_by_hand(spec, "CHOWN", "SYS_ADMIN")
+    seen = machine.see(spec)
+    assert (seen.digest, seen.confinement.capabilities) == (spec.digest, ("CHOWN", "SYS_ADMIN"))
+    assert machine.made(machine.spec("idle")).confinement is None
 
 
 def test_limits_are_those_of_the_kernel_and_are_set_in_place(machine):

@@ -591,3 +591,21 @@ def test_every_call_is_measured(busybox_image, podman_socket, tmp_path):
     ]
     assert all(0 < seconds < 10 for _, seconds, _ in calls)
     machine.close()
+
+
+def test_a_strict_container_does_its_work_and_nothing_a_service_does_not_need(machine):
+    """Even with the capability for it: the filter knows of none."""
+    more = {"capabilities": ("SYS_ADMIN", "SYS_PTRACE"), "no_new_privileges": False}
+    usual = machine.running(machine.spec("usual", **more))
+    spec = machine.spec("strict", seccomp_profile="strict", **more)
+    seen = machine.running(spec)
+    assert (usual.confinement.seccomp, seen.confinement.seccomp) == (True, True)
+    refused = (("mount", "-t", "tmpfs", "none", "/dev/shm"), ("unshare", "-n", "true"))
+    for command in refused:
+        inside(machine.spec("usual"), *command)
+        tried = ["podman", "exec", spec.container_name, "busybox", *command]
+        done = subprocess.run(tried, capture_output=True, text=True, check=False)
+        assert done.returncode != 0, command
+        assert "not permitted" in done.stderr or "permission denied" in done.stderr
+    assert inside(spec, "sh", "-c", "(echo a; echo b) | sort -r | head -1") == "b"
+    assert machine.see(spec).state is ContainerState.RUNNING

@@ -87,6 +87,7 @@ def assert_all_is_as_before(box, good, at):
     assert {b.state for b in box.world.boxes.values()} == {"running"}, at
     ready = {str(c.type): c.reason for c in status.of("web").conditions}
     assert ready.pop("NetworkIsolated") == "Isolated"
+    assert ready.pop("Confined") == "Confined"
     assert ready == {"Ready": "RolledBack", "Reconciling": "Settled", "Stalled": "RolledBack"}, at
 
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from reconciler.model.confinement import CAPABILITIES
 from reconciler.model.container import (
     HealthKind,
     MountKind,
@@ -18,7 +19,6 @@ from reconciler.model.manifest.complaint import Complaint, complaints_of, shown
 from reconciler.model.manifest.endpoint import join_paths
 from reconciler.model.manifest.health import HealthCheckManifest
 from reconciler.model.manifest.scalars import Number, PlainScalar
-from reconciler.model.manifest.security import CAPABILITIES
 from reconciler.sources.manifests import load_documents
 
 HEAD = "app:\n  id: a\n  name: A\n"
@@ -464,6 +464,7 @@ def test_the_hash_of_a_password_may_be_asked_for():
 def test_a_seccomp_profile_of_this_machine():
     it = main("security: {seccomp_profile: /etc//profiles/web.json}")
     assert it.security.seccomp_profile == "/etc/profiles/web.json"
+    assert main("security: {seccomp_profile: strict}").security.seccomp_profile == "strict"
 
 
 def test_a_policy_of_everybody_is_no_name():

@@ -273,7 +273,7 @@ IN_THE_CONTAINER = rows(
     extra_hosts: {nas: []} ¦ 6:19 ¦ this is a list, where one text ¦
     extra_hosts: 1 ¦ 6:18 ¦ must be a mapping, or a list ¦
     dns: [router] ¦ 6:11 ¦ `router` is not an IP address ¦
-    security: {seccomp_profile: none} ¦ 6:33 ¦ `none` is not a seccomp profile ¦ default, unconfined
+    security: {seccomp_profile: none} ¦ 6:33 ¦ `none` is not a seccomp profile ¦ default, strict, unconfined
     resources: {disk_limit: 0} ¦ 6:29 ¦ leaves nothing ¦ 512Mi
     security: {network_policy: host} ¦ 6:16 ¦ there is no key `network_policy` ¦ `app.security`
     security: {privileged: yes} ¦ 6:28 ¦ `yes` is not clear: write true or false ¦ write true

@@ -64,6 +64,10 @@ def test_an_app_that_asks_for_nothing_has_what_every_app_has():
     assert beyond_baseline(web()) == ()
 
 
+def test_less_than_the_usual_filter_asks_for_nothing():
+    assert beyond_baseline(web(seccomp_profile="strict")) == ()
+
+
 @pytest.mark.parametrize(
     ("more", "text"),
     [

@@ -21,6 +21,7 @@ def box():
 
 def conditions(status, app):
     told = {str(c.type): (c.status, c.reason) for c in status.of(app).conditions}
+    assert told.pop("Confined", None) in {None, (True, "Confined")}
     assert told.pop("NetworkIsolated", None) in {None, (True, "Isolated"), (False, "NotProbed")}
     return told
 

@@ -48,6 +48,12 @@ def tried(reason, message="", *, fine=False):
     return replace(app(), conditions=(*app().conditions, told))
 
 
+def bound(reason, message="", *, fine=False):
+    """An app, and what the kernel was found to enforce of it."""
+    told = Condition(ConditionType.CONFINED, fine, reason, message, NOW)
+    return replace(app(), conditions=(*app().conditions, told))
+
+
 def status(*apps, error="", problems=(), notices=()):
     return Status(apps, PassStatus(1, 0.0, NOW, error), problems, notices)
 
@@ -67,6 +73,9 @@ UNMEASURED = limited("NotMeasured")
 LEAKY = tried("Breached", "a")
 APART = tried("Isolated", fine=True)
 UNTRIED = tried("NotProbed", "not yet")
+LOOSE = bound("NotConfined", "a")
+BOUND = bound("Confined", fine=True)
+LOOSENED = ("web", "confinement", "NotConfined", "error")
 LEAK = ("web", "isolation", "Breached", "error")
 
 
@@ -192,6 +201,18 @@ TABLE = [
     ),
     ("was not tried yet, and is fine", status(UNTRIED), status(APART), []),
     ("cannot be tried any more", status(APART), status(UNTRIED), []),
+    ("found not to be confined", status(BOUND), status(LOOSE), [LOOSENED]),
+    ("found so at the very first look", None, status(LOOSE), [LOOSENED]),
+    ("as loose as before", status(LOOSE), status(LOOSE), []),
+    ("loose in another way", status(LOOSE), status(bound("NotConfined", "b")), [LOOSENED]),
+    (
+        "confined again",
+        status(LOOSE),
+        status(BOUND),
+        [("web", "confinement", "Confined", "info")],
+    ),
+    ("confined, as nobody doubted", status(bound("NotKnown")), status(BOUND), []),
+    ("loose, since it is meant to be", status(LOOSE), status(bound("Privileged", "a")), []),
     (
         "keeps ending",
         status(app(Action.HOLD, "BackOff", "ended", ready=False)),

@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.model.container import ContainerSpec, MountKind, Resources
+from reconciler.model.confinement import CAPABILITIES, Confinement
+from reconciler.model.container import ContainerSpec, MountKind, NetworkPolicy, Resources
 from reconciler.model.isolation import Names
 from reconciler.model.observed import ContainerState, ObservedContainer
 
@@ -39,6 +40,18 @@ class Owned:
     secrets: tuple[str, ...] | None = None
 
 
+def confinement(spec: ContainerSpec) -> Confinement:
+    """Return what the kernel of this world enforces of a container that is made so."""
+    host = spec.network_policy is NetworkPolicy.HOST
+    return Confinement(
+        capabilities=tuple(sorted(CAPABILITIES if spec.privileged else spec.capabilities)),
+        no_new_privileges=spec.no_new_privileges,
+        seccomp=not spec.privileged and spec.seccomp_profile != "unconfined",
+        shared=("net",) if host else (),
+        open=("/proc/sys", "/sys") if spec.privileged else (),
+    )
+
+
 @dataclass(slots=True)
 class Box:
     """One container. `spec` is None for one that somebody else made."""
@@ -61,6 +74,7 @@ class Box:
     names: Names = ()
     networks: tuple[str, ...] | None = None  # None: those that it was made with
     limits: Resources | None = None
+    confinement: Confinement | None = None  # None: what it was made with
     mounted: tuple[str, ...] = ()  # volumes in one that somebody else made
     like: ContainerSpec | None = None  # as what somebody else made it
 
@@ -134,6 +148,7 @@ class Box:
             address=self.address(spec) if running and network else "",
             names=self.names if running and network else None,
             limits=(self.limits or spec.resources) if running else None,
+            confinement=(self.confinement or confinement(spec)) if running else None,
             requires=spec.requires,
             secrets=spec.secrets,
             source=spec.source,

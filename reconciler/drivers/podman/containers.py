@@ -21,6 +21,8 @@ from reconciler.drivers.podman import (
     filling,
     host,
     host_paths,
+    seccomp,
+    selinux,
     temporary,
 )
 from reconciler.drivers.podman.app_names import AppNames
@@ -88,11 +90,14 @@ class Containers:
             if present.container.state is not ContainerState.BROKEN:
                 return
             self._delete_patiently(present)
-        here = filling.revealed(devices.present(container), self._places.secrets)
+        chosen = seccomp.with_profile(container, self._places.data_dir)
+        here = filling.revealed(devices.present(chosen), self._places.secrets)
         body = create_request.create_request(here, self._instance, host.base_ulimits())
         body["image"] = image
-        mounts = cast("list[object]", body["mounts"])
-        body["mounts"] = [*mounts, *self._places.shares.mounts(container)]
+        mounts = cast("list[selinux.Mount]", body["mounts"])
+        mounts = [*mounts, *self._places.shares.mounts(container)]
+        own = (self._places.data_dir / container.app, self._places.shares.folder)
+        body["mounts"] = selinux.labelled(mounts, own) if selinux.ENABLED.is_dir() else mounts
         attachment.keep_address(body, container, self._places.belongings)
         host_paths.prepare(container, self._places.data_dir)
         try:

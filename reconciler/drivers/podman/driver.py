@@ -27,6 +27,7 @@ from reconciler.drivers.podman.files import Files
 from reconciler.drivers.podman.firewall import Firewall
 from reconciler.drivers.podman.images import Deadlines, Images
 from reconciler.drivers.podman.listing import Listed
+from reconciler.drivers.podman.live_confinement import LiveConfinement
 from reconciler.drivers.podman.live_limits import LiveLimits
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.drivers.podman.lookup import Lookup
@@ -109,6 +110,7 @@ class PodmanDriver:
         self._names = AppNames(self._client)
         self._addresses = Addresses()
         self._limits = LiveLimits(rootful=self._liveness.rootful)
+        self._confinement = LiveConfinement()
         self._firewall = Firewall(instance, settings.lan)
         places = Places(settings.data_dir, shares, secrets, self._belongings, self._names)
         self._containers = Containers(self._client, self._lookup, instance, places, hooks.warn)
@@ -128,6 +130,7 @@ class PodmanDriver:
         self._addresses.forget(known)
         self._names.forget(known)
         self._limits.forget(known)
+        self._confinement.forget(known)
         networks = self._belongings.networks()
         running = {c.ref: c.pid for c in containers if c.state is ContainerState.RUNNING}
         with self._lock:
@@ -146,7 +149,8 @@ class PodmanDriver:
         container = listed.container
         if container.state is not ContainerState.RUNNING:
             return container
-        container = replace(container, limits=self._limits.of(container))
+        limits, confinement = self._limits.of(container), self._confinement.of(container)
+        container = replace(container, limits=limits, confinement=confinement)
         if not container.networks:
             return container
         names = self._names.read(listed) if container.app in connected else None

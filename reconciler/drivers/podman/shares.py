@@ -30,7 +30,7 @@ class Shares:
     def __init__(self, client: Client, lookup: Lookup, folder: Path) -> None:
         self._client = client
         self._lookup = lookup
-        self._folder = folder
+        self.folder = folder
 
     def mounts(self, container: ContainerSpec) -> list[dict[str, object]]:
         """Return the mounts of a new container, and have something there to mount."""
@@ -63,7 +63,7 @@ class Shares:
 
     def _copy(self, container: ContainerSpec, share: ShareSpec) -> Path:
         name = hashlib.sha256(share.target.encode()).hexdigest()[:24]
-        return self._folder / container.app / container.name / name
+        return self.folder / container.app / container.name / name
 
     def _fetch(self, container: ContainerSpec, share: ShareSpec) -> bytes:
         what = f"read {share.path} of {share.app} for {container.app}"

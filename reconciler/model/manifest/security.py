@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from typing_extensions import override
 
+from reconciler.model.confinement import CAPABILITIES
 from reconciler.model.container import NetworkPolicy
 from reconciler.model.manifest.complaint import Complaint, did_you_mean, nearest, refusal, shown
 from reconciler.model.manifest.names import Line, User, read_path
@@ -14,15 +15,7 @@ from reconciler.model.manifest.part import Items, Part
 from reconciler.model.manifest.scalars import Boolean, read_integer, read_text
 from reconciler.model.manifest.values import Cpu, Memory, Size, between
 
-_OF_THE_KERNEL: Final = (
-    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
-    "NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO "
-    "SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME "
-    "SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG "
-    "WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
-)
 _NETWORK: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
-CAPABILITIES: Final = tuple(_OF_THE_KERNEL.split())
 NETWORK_POLICIES: Final = tuple(str(p) for p in NetworkPolicy if p is not NetworkPolicy.NAMED)
 _MOST_PROCESSES: Final = 4_194_304  # the kernel's own limit
 
@@ -55,15 +48,15 @@ def read_network_policy(value: object) -> str:
 
 
 def read_seccomp_profile(value: object) -> str:
-    """Return `default`, `unconfined`, or the path of a profile on this machine."""
+    """Return `default`, `strict`, `unconfined`, or the path of a profile on this machine."""
     text = read_text(value)
-    if text in {"default", "unconfined"}:
+    if text in {"default", "strict", "unconfined"}:
         return text
     if text.startswith("/"):
         return read_path(value)
     raise refusal(
         f"{shown(text)} is not a seccomp profile",
-        "write default, unconfined, or the absolute path of a profile on this machine",
+        "write default, strict, unconfined, or the absolute path of a profile on this machine",
     )
 
 
@@ -88,7 +81,7 @@ Processes = Annotated[
 SeccompProfile = Annotated[
     str,
     BeforeValidator(read_seccomp_profile),
-    WithJsonSchema({"type": "string", "pattern": "^(default|unconfined|/.*)$"}),
+    WithJsonSchema({"type": "string", "pattern": "^(default|strict|unconfined|/.*)$"}),
 ]
 
 

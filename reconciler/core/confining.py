@@ -1,0 +1,116 @@
+"""
+Whether the kernel enforces of an app's processes what their specs ask for. Pure.
+
+More than was asked for is named; less is nobody's harm. What a manifest itself gives away is no
+fault: it is told, and was approved elsewhere.
+"""
+
+from collections.abc import Iterator
+
+from reconciler.core.comparison import Comparison
+from reconciler.model.confinement import Confinement
+from reconciler.model.container import ContainerSpec, NetworkPolicy
+from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.status import NOT_CONFINED, AppStatus, ConditionType
+
+_NAMED = 6  # capabilities; a container that has all of them is told as well by a few
+_NAMESPACES = {
+    "cgroup": "control groups",
+    "ipc": "shared memory",
+    "mnt": "mounts",
+    "net": "network",
+    "pid": "processes",
+    "uts": "host name",
+}
+
+Answer = tuple[bool, str, str]
+Running = tuple[ContainerSpec, ObservedContainer]
+
+
+def confined(comparison: Comparison | None, before: AppStatus | None) -> Answer | None:
+    """Say what was found of all that runs; what does not run now is what it was found to be."""
+    running = tuple(_running(comparison)) if comparison else ()
+    known = before.condition(ConditionType.CONFINED) if before else None
+    told = [text for spec, seen in running for text in _differences(spec, seen)]
+    if told:
+        return False, NOT_CONFINED, "; ".join(told)
+    if not running or any(seen.confinement is None for _, seen in running):
+        if known is not None:
+            return known.status, known.reason, known.message
+        return (False, "NotKnown", "what confines it could not be read") if running else None
+    privileged = sorted(spec.name for spec, _ in running if spec.privileged)
+    if privileged:
+        told = [f"nothing confines {', '.join(privileged)}: privileged, as its manifest says"]
+        return False, "Privileged", told[0]
+    return True, "Confined", "; ".join(_missing(running))
+
+
+def _running(comparison: Comparison) -> Iterator[Running]:
+    for spec in sorted(comparison.spec.containers, key=lambda c: c.name):
+        seen = comparison.current.get(spec.name)
+        if seen is not None and seen.state is ContainerState.RUNNING:
+            yield spec, seen
+
+
+def _differences(spec: ContainerSpec, seen: ObservedContainer) -> Iterator[str]:
+    """Name everything that is not as the spec asks for, always in the same order."""
+    found = seen.confinement
+    if found is None or spec.privileged:
+        return
+    more = sorted(set(found.capabilities) - set(spec.capabilities))
+    if more:
+        others = ["and others"] if len(more) > _NAMED else []
+        named = ", ".join([*more[:_NAMED], *others])
+        yield f"{spec.name} has capabilities that its manifest does not list: {named}"
+    if spec.no_new_privileges and not found.no_new_privileges:
+        yield f"{spec.name} may gain privileges"
+    if spec.seccomp_profile != "unconfined" and not found.seccomp:
+        yield f"the system calls of {spec.name} are not filtered"
+    shared = [_NAMESPACES[kind] for kind in found.shared if kind not in _given(spec)]
+    if shared:
+        yield f"{spec.name} shares with the machine its {', '.join(shared)}"
+    places = [place for place in found.open if not _mounted(spec, place)]
+    if places:
+        yield f"{spec.name} has unprotected {', '.join(places)}"
+    sockets = [place for place in found.sockets if not _mounted(spec, place)]
+    if sockets:
+        yield f"{spec.name} has a container engine's socket at {', '.join(sockets)}"
+    yield from _unlimited(spec, seen)
+
+
+def _given(spec: ContainerSpec) -> tuple[str, ...]:
+    return ("net",) if spec.network_policy is NetworkPolicy.HOST else ()
+
+
+def _mounted(spec: ContainerSpec, place: str) -> bool:
+    """Whether the manifest itself puts something there."""
+    targets = {mount.target.rstrip("/") for mount in spec.mounts}
+    return any(place == target or place.startswith(f"{target}/") for target in targets)
+
+
+def _unlimited(spec: ContainerSpec, seen: ObservedContainer) -> Iterator[str]:
+    """Name what is not limited at all; that a limit is another one is drift, and repaired."""
+    if seen.limits is None:
+        return
+    wanted, found = spec.resources, seen.limits
+    each = (
+        ("CPU", wanted.cpu, found.cpu),
+        ("memory", wanted.memory, found.memory),
+        ("processes", wanted.pids, found.pids),
+    )
+    missing = [name for name, limit, real in each if limit is not None and real is None]
+    if missing:
+        yield f"no limit is in force of what {spec.name} uses of {', '.join(missing)}"
+
+
+def _missing(running: tuple[Running, ...]) -> Iterator[str]:
+    """Tell what nothing confines, though nothing is at fault."""
+    for spec, _ in running:
+        if spec.seccomp_profile == "unconfined":
+            yield f"the system calls of {spec.name} are not filtered, as its manifest says"
+    without = [spec.name for spec, seen in running if not (seen.confinement or _NONE).label]
+    if without:
+        yield f"neither AppArmor nor SELinux confines {', '.join(without)}"
+
+
+_NONE = Confinement()
