@@ -1,21 +1,27 @@
-"""A git source, put together from the settings; and what is known of one without following it."""
+"""
+A git source, put together from the settings; and what is known of one without following it.
+
+What follows one is imported where there is one: verbs that look stay fast without.
+"""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler import durable
 from reconciler.clock import SystemClock
 from reconciler.config import GitSource, Settings
 from reconciler.errors import ConfigurationError
-from reconciler.following import Following, GitFollower
 from reconciler.model.commit import SourceStatus
 from reconciler.report import places
-from reconciler.sources.git import Remote
-from reconciler.sources.git_checkout import Checkouts, GitRepository
-from reconciler.sources.git_signatures import Demand, SignatureVerifier, Signers
 from reconciler.sources.work_tree import commit_of
-from reconciler.webhook import Webhook
+
+if TYPE_CHECKING:
+    from reconciler.following import GitFollower
+    from reconciler.sources.git_checkout import GitRepository
+    from reconciler.sources.git_signatures import SignatureVerifier
+    from reconciler.webhook import Webhook
 
 
 def at_rest(settings: Settings) -> SourceStatus | None:
@@ -23,6 +29,8 @@ def at_rest(settings: Settings) -> SourceStatus | None:
     if settings.git is None:
         commit = commit_of(settings.desired_state)
         return SourceStatus(str(settings.desired_state), "", commit) if commit else None
+    from reconciler.sources.git_checkout import Checkouts
+
     folder = places.git_path(settings.state_dir)
     applied = Checkouts(folder, settings.git.path or "").applied()
     return SourceStatus(settings.git.url, settings.git.ref, applied)
@@ -33,8 +41,10 @@ def follower(
     clock: SystemClock,
     wake: Callable[[], None],
     bug: Callable[[BaseException], None],
-) -> GitFollower | None:
+) -> "GitFollower | None":
     """Return who follows the git source, not started yet; None where there is none."""
+    from reconciler.following import Following, GitFollower
+
     git = settings.git
     if git is None:
         return None
@@ -42,7 +52,7 @@ def follower(
     return GitFollower(repository(settings, git), _verifier(git), what, clock, wake, bug)
 
 
-def webhook(settings: Settings, look: Callable[[], None]) -> Webhook | None:
+def webhook(settings: Settings, look: Callable[[], None]) -> "Webhook | None":
     """Return what listens for pushes; None where that is not wanted."""
     git = settings.git
     if git is None or git.webhook is None:
@@ -50,11 +60,16 @@ def webhook(settings: Settings, look: Callable[[], None]) -> Webhook | None:
     secret = _secret(git.webhook_secret_file, "git.webhook_secret_file")
     if not secret:
         raise ConfigurationError(f"cannot use {git.webhook_secret_file}: it is empty")
+    from reconciler.webhook import Webhook
+
     return Webhook(git.webhook, secret.encode(), look)
 
 
-def repository(settings: Settings, git: GitSource) -> GitRepository:
+def repository(settings: Settings, git: GitSource) -> "GitRepository":
     """Return the repository of a git source. Raises ConfigurationError."""
+    from reconciler.sources.git import Remote
+    from reconciler.sources.git_checkout import GitRepository
+
     remote = Remote(
         git.url,
         git.ref,
@@ -83,7 +98,9 @@ def allow(settings: Settings, commit: str) -> None:
     durable.replace(file, json.dumps({"commit": commit}))
 
 
-def _verifier(git: GitSource) -> SignatureVerifier:
+def _verifier(git: GitSource) -> "SignatureVerifier":
+    from reconciler.sources.git_signatures import Demand, SignatureVerifier, Signers
+
     signers = Signers(_absolute(git.allowed_signers), _absolute(git.keyring))
     return SignatureVerifier(Demand(git.verify), signers, git.ref.removeprefix("refs/tags/"))
 
