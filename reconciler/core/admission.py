@@ -17,6 +17,7 @@ from reconciler.core import policy
 from reconciler.core.approvals import approved
 from reconciler.core.decide import Decision
 from reconciler.core.permissions import Permissions, permissions_of, uncovered
+from reconciler.core.revisions import standing_in
 from reconciler.core.situation import by_app
 from reconciler.model.change import Action, Reason
 from reconciler.model.desired import AppSpec, Connection, Denial, Desired
@@ -99,7 +100,7 @@ def _judged(spec: AppSpec, found: _Found) -> AppSpec:
         )
     denial = Denial(f"an update waits: {message}", by_policy=bool(broken), stands_in=True)
     running = uncovered(policy.asked(good, found.policy), found.approved)
-    return replace(_stand_in(spec, good), denial=_stopped(denial, running, found))
+    return replace(standing_in(spec, good), denial=_stopped(denial, running, found))
 
 
 def _was_let_in(
@@ -231,17 +232,3 @@ def _allowed(
 
 def _may(app: str, port: int, denied: set[str], had: set[tuple[str, int]]) -> bool:
     return f"{app}:{port}" not in denied or (app, port) in had
-
-
-def _stand_in(spec: AppSpec, good: AppSpec) -> AppSpec:
-    """Return the last good revision, with what was written since about everything but itself."""
-    return replace(
-        good,
-        origin=spec.origin,
-        manifest_changed_at=spec.manifest_changed_at,
-        suspended=spec.suspended,
-        suspended_until=spec.suspended_until,
-        left_alone=spec.left_alone,
-        requested=spec.requested,
-        stale=spec.stale,
-    )

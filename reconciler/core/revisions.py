@@ -33,6 +33,20 @@ def belongs(good: Revision, seen: ObservedContainer) -> bool:
     )
 
 
+def standing_in(spec: AppSpec, good: AppSpec) -> AppSpec:
+    """Return the good revision, with what was written since about everything but itself."""
+    return replace(
+        good,
+        origin=spec.origin,
+        manifest_changed_at=spec.manifest_changed_at,
+        suspended=spec.suspended,
+        suspended_until=spec.suspended_until,
+        left_alone=spec.left_alone,
+        requested=spec.requested,
+        stale=spec.stale,
+    )
+
+
 def is_revision(good: Revision, spec: AppSpec, seen: Iterable[ObservedContainer]) -> bool:
     """Whether a spec is that revision, judged in the same way, and so are these containers."""
     return (

@@ -19,7 +19,7 @@ from reconciler.core.judging import (
     may_roll_back,
     still_runs,
 )
-from reconciler.core.revisions import is_revision, proven_at
+from reconciler.core.revisions import is_revision, proven_at, standing_in
 from reconciler.core.situation import Situation
 from reconciler.model.change import Action, Change, Reason
 from reconciler.model.desired import AppSpec, Desired
@@ -119,22 +119,12 @@ def _failure(spec: AppSpec, evidence: Evidence) -> FailedRevision | None:
 
 
 def _stand_in(spec: AppSpec, good: AppSpec, failure: FailedRevision) -> AppSpec:
-    """Return the good revision, with what was written since about everything but containers."""
+    """Return the good revision, saying why it is not what is written."""
     message = (
         f"the update to {_named(spec, failure)} failed and was rolled back: {failure.why};"
         f" edit the manifest, or say `archipelago retry {spec.id}`"
     )
-    return replace(
-        good,
-        origin=spec.origin,
-        manifest_changed_at=spec.manifest_changed_at,
-        suspended=spec.suspended,
-        suspended_until=spec.suspended_until,
-        left_alone=spec.left_alone,
-        requested=spec.requested,
-        stale=spec.stale,
-        rolled_back=message,
-    )
+    return replace(standing_in(spec, good), rolled_back=message)
 
 
 def _named(spec: AppSpec, failure: FailedRevision) -> str:
