@@ -238,6 +238,27 @@ def test_on_a_full_disk_nothing_begins_and_nothing_is_lost(kept):
     assert kept.found().problems == []
 
 
+def test_a_clock_that_is_set_back_does_not_keep_it_from_trying_again(kept):
+    kept.log.begins(INSTALL)
+    with full_disk(), pytest.raises(AuditError):
+        kept.log.begins(INSTALL)
+    kept.clock.at -= timedelta(hours=1)
+    kept.clock.advance(6)
+    assert kept.log.trouble() == ""
+
+
+def test_at_rest_nothing_is_opened(kept):
+    kept.acts()
+    kept.clock.advance(61)
+    assert kept.log.trouble() == ""
+    kept.clock.advance(61)
+    assert kept.log.trouble() == ""  # looked at once more, and found signed
+    moved = kept.folder.rename(kept.folder.with_name("elsewhere"))
+    assert kept.log.trouble() == ""
+    assert not kept.folder.exists()  # it would have been made
+    assert moved.exists()
+
+
 def test_what_waits_for_a_full_disk_is_bounded_and_counted(kept):
     kept.acts()
     event = Event("web", EventKind.ACTION, "BackOff", "waits", kept.clock.now())

@@ -6,10 +6,10 @@ nothing new is begun. Verbs and the loop take turns by a lock on the folder.
 """
 
 import errno
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 
@@ -27,8 +27,8 @@ from reconciler.report.event import Event, EventKind
 LIMIT = 2**20
 WAITING = 256  # entries that are kept until they can be written; after that they are counted
 SIGN_EVERY = 64
-SIGN_AFTER = timedelta(seconds=60)
-TRY_AFTER = timedelta(seconds=5)
+SIGN_AFTER = 60.0
+TRY_AFTER = 5.0
 
 _DECIDED = frozenset(
     {EventKind.ACTION, EventKind.STALLED, EventKind.APPROVAL, EventKind.ISOLATION, EventKind.GONE}
@@ -67,7 +67,7 @@ class AuditLog:
         self._starting: tuple[Callable[[], list[str]], str] | None = None
         self._missed = 0
         self._trouble = ""
-        self._tried_at = self._signed_at = datetime.min.replace(tzinfo=UTC)
+        self._tried_at = self._signed_at = -math.inf  # by a clock that nobody sets back
         self._signed: int = 0
 
     def starts(self, here: Callable[[], list[str]], version: str) -> None:
@@ -108,7 +108,7 @@ class AuditLog:
     def trouble(self) -> str:
         """Return why nothing can be written down, or nothing; tries again now and then."""
         with self._lock:
-            now = self._clock.now()
+            now = self._clock.monotonic()
             if self._trouble and now - self._tried_at >= TRY_AFTER:
                 self._later([])
             if not self._trouble and now - self._signed_at >= SIGN_AFTER:
@@ -140,7 +140,7 @@ class AuditLog:
         """Write what waited and then these; return the numbers of these."""
         again = self._missed or self._trouble  # said even of none: it shows whether it works again
         missed: list[Entry] = [{"kind": "missed", "entries": self._missed}] if again else []
-        self._tried_at = self._clock.now()
+        self._tried_at = self._clock.monotonic()
         try:
             every = [*self._first(), *self._waiting, *missed, *told]
             with durable.locked(self._folder):
@@ -216,9 +216,12 @@ class AuditLog:
     def _sign(self, *, always: bool) -> None:
         if self._known is None or self._key is None:
             return
-        tree, now = self._known[1].tree, self._clock.now()
+        tree, now = self._known[1].tree, self._clock.monotonic()
         due = tree.size - self._signed >= SIGN_EVERY or now - self._signed_at >= SIGN_AFTER
-        if tree.size == self._signed or not (due or always):
+        if tree.size == self._signed:
+            self._signed_at = now  # there is nothing new: not asked again with each pass
+            return
+        if not (due or always):
             return
         checkpoint = Checkpoint(self._origin, tree.size, tree.root())
         note = signed(checkpoint, self._key.verifier, self._key.sign)
