@@ -108,6 +108,13 @@ MUTANTS = (
         "if not belongs(good, c)",
         ("unit/test_adoption_stories.py",),
     ),
+    Mutant(
+        "what was tried of another revision is known to who comes after a death",
+        "core/backoff.py",
+        "return {**attempts, **fresh}",
+        "return dict(attempts)",
+        ("unit/test_backoff.py",),
+    ),
     # Which commit is in force
     Mutant(
         "a commit that is not signed is taken",

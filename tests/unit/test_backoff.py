@@ -146,3 +146,22 @@ def test_what_is_started_one_after_the_other_was_started_once():
         attempts = backoff.after(attempts, outcome(Result.APPLIED, change))
     assert attempts.by_container == (("cache", 1), ("db", 2), ("main", 1), ("side", 4))
     assert attempts.starts == 4
+
+
+def test_what_was_tried_of_another_revision_is_forgotten_before_it_begins():
+    """Whoever dies in the middle took the revision before for tried, when it came back."""
+    known = {"web": Attempts("old", starts=3), "db": Attempts("same", failures=2)}
+    begin = {
+        "web": Change(
+            "web", Action.UPDATE, Reason.DIGEST_CHANGED, digest="new", steps=START.steps
+        ),
+        "db": Change("db", Action.START, Reason.NOT_RUNNING, digest="same", steps=START.steps),
+        "kept": Change("kept", Action.KEEP, Reason.IN_SYNC, digest="other"),
+    }
+    assert backoff.begun(known, begin.values()) == {"web": Attempts("new"), "db": known["db"]}
+
+
+def test_who_only_waits_forgets_nothing():
+    known = {"web": Attempts("old", starts=3)}
+    held = Change("web", Action.HOLD, Reason.BACK_OFF, digest="new")
+    assert backoff.begun(known, [held]) == known
