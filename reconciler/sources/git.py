@@ -7,7 +7,9 @@ environment, never in its arguments and never in a message.
 """
 
 import base64
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -141,21 +143,32 @@ class GitMirror:
     ) -> subprocess.CompletedProcess[bytes]:
         place = ["--git-dir", str(self._folder)] if here else []
         try:
-            return subprocess.run(
-                ["git", *place, *arguments],
-                input=text,
-                capture_output=True,
-                timeout=self._remote.seconds,
-                env=_environment(self._remote),
-                cwd="/",
-                check=False,
-            )
+            return _ended(["git", *place, *arguments], text, self._remote)
         except subprocess.TimeoutExpired as error:
             told = f"no end within {self._remote.seconds:g} s"
             raise SourceError(f"cannot {_doing(arguments)}: {told}") from error
         except OSError as error:
             told = "git is not installed (apt-get install git)"
             raise SourceError(f"cannot {_doing(arguments)}: {told}") from error
+
+
+def _ended(command: list[str], text: bytes, remote: Remote) -> subprocess.CompletedProcess[bytes]:
+    """Run it to its end, or until its time is over: then it goes with all that it started."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(remote),
+        cwd="/",
+        start_new_session=True,
+    ) as process:
+        try:
+            out, told = process.communicate(text, remote.seconds)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)  # ssh would hold on to what we wait for
+            raise
+        return subprocess.CompletedProcess(command, process.returncode, out, told)
 
 
 def _full(ref: str) -> str:

@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from git_server import Forge, have_sshd, served, ssh_served
@@ -247,6 +248,23 @@ def test_a_server_that_does_not_answer_has_a_deadline(tmp_path):
         told = Follow(tmp_path, url, seconds=1.0).look().told
     assert told == "cannot fetch the desired state: no end within 1 s"
     assert time.monotonic() - began < 30
+
+
+def test_what_was_started_for_a_fetch_ends_with_it(tmp_path):
+    """ssh waits longer than we do, and holds the pipes that we read from."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        told = Follow(tmp_path, f"ssh://x@127.0.0.1:{port}/tree", seconds=1.0).look().told
+        assert told == "cannot fetch the desired state: no end within 1 s"
+        assert [c for c in _command_lines() if f"-p\0{port}\0" in c] == []
+
+
+def _command_lines():
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield file.read_text(errors="replace")
+        except OSError:
+            continue
 
 
 def test_over_ssh_with_a_host_that_has_to_be_known(forge, tmp_path):
