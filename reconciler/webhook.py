@@ -8,8 +8,10 @@ GitLab sends the secret itself.
 
 import hmac
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from socket import SHUT_RDWR, socket
+from threading import Thread, Timer
 
 from typing_extensions import override
 
@@ -26,7 +28,7 @@ class Webhook:
     def __init__(self, address: str, secret: bytes, look: Callable[[], None]) -> None:
         host, _, port = address.rpartition(":")
         try:
-            self._server = HTTPServer((host.strip("[]"), int(port)), _handler(secret, look))
+            self._server = _Server((host.strip("[]"), int(port)), _handler(secret, look))
         except (OSError, ValueError, OverflowError) as error:
             why = getattr(error, "strerror", None) or "that is no host:port"
             raise ConfigurationError(
@@ -43,10 +45,27 @@ class Webhook:
         self._thread.join(SECONDS)
 
 
+class _Server(HTTPServer):
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Who goes away in the middle of a message is no mistake of ours."""
+
+
 def _handler(secret: bytes, look: Callable[[], None]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        timeout = SECONDS  # of a connection that says nothing
+        timeout = SECONDS  # of a connection that says nothing more
         server_version, sys_version = "archipelago", ""
+
+        @override
+        def handle(self) -> None:
+            """One who says a letter now and then would keep all others out."""
+            ends = Timer(SECONDS, _shut, [self.connection])
+            ends.daemon = True
+            ends.start()
+            try:
+                super().handle()
+            finally:
+                ends.cancel()
 
         def do_POST(self) -> None:
             size = self.headers.get("Content-Length", "")
@@ -76,3 +95,8 @@ def _handler(secret: bytes, look: Callable[[], None]) -> type[BaseHTTPRequestHan
             """Nothing that a stranger sends belongs into the log."""
 
     return Handler
+
+
+def _shut(connection: socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(SHUT_RDWR)

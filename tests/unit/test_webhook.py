@@ -3,6 +3,7 @@
 import hmac
 import http.client
 import socket
+import threading
 
 import pytest
 
@@ -82,6 +83,31 @@ def test_one_who_says_nothing_does_not_keep_others_out(hook, monkeypatch):
             assert post(quick, {"X-Gitlab-Token": SECRET.decode()}) == 202
     finally:
         quick.close()
+
+
+def test_one_who_says_a_letter_now_and_then_does_not_either(hook, monkeypatch, capfd):
+    monkeypatch.setattr("reconciler.webhook.SECONDS", 0.3)
+    quick = Webhook("127.0.0.1:0", SECRET, lambda: hook.looks.append(1))
+    over = threading.Event()
+    try:
+        with socket.create_connection(("127.0.0.1", quick.port)) as slow:
+            slow.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n")
+            drip = threading.Thread(target=_drip, args=(slow, over))
+            drip.start()
+            assert post(quick, {"X-Gitlab-Token": SECRET.decode()}) == 202
+            over.set()
+            drip.join()
+    finally:
+        quick.close()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def _drip(connection, over):
+    while not over.wait(0.05):
+        try:
+            connection.sendall(b"x")
+        except OSError:
+            return
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:99999", "203.0.113.9:80", "x:y"])
