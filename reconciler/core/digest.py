@@ -7,8 +7,11 @@ default are left out, so that a later version may add fields without recreating 
 
 import hashlib
 import json
-from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from typing import Any, cast
+
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import FieldInfo, fields
 
 from reconciler.model.container import ContainerSpec
 from reconciler.model.desired import AppSpec
@@ -77,12 +80,14 @@ def _sha256(value: object) -> str:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value that a spec is made of
-    if is_dataclass(value) and not isinstance(value, type):
-        return {
-            f.name: _plain(getattr(value, f.name))
-            for f in fields(value)
-            if f.default is MISSING or getattr(value, f.name) != f.default
-        }
+    if isinstance(value, Struct):
+        told = ((f, getattr(value, f.name)) for f in _fields(type(value)))
+        return {f.name: _plain(v) for f, v in told if f.default is NODEFAULT or v != f.default}
     if isinstance(value, tuple):
         return [_plain(v) for v in cast("tuple[object, ...]", value)]
     return value
+
+
+@cache
+def _fields(kind: type[Struct]) -> tuple[FieldInfo, ...]:
+    return fields(kind)
