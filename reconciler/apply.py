@@ -33,6 +33,7 @@ from reconciler.model.change import (
     Change,
     CreateContainer,
     DetachNetwork,
+    DrainContainer,
     EnsureNetwork,
     EnsureSecret,
     EnsureVolume,
@@ -123,12 +124,12 @@ class Applier(Struct, frozen=True):
             before_sleep=lambda state: self._tell(step, state),
             reraise=True,
         )
-        retrying(self._once, step, progress)
+        retrying(self._once, step, stop, progress)
 
     def _tell(self, step: Step, _state: RetryCallState) -> None:
         self.retried(type(step).__name__)
 
-    def _once(self, step: Step, progress: Progress) -> None:  # noqa: C901, PLR0912 - every step
+    def _once(self, step: Step, stop: Event, progress: Progress) -> None:  # noqa: C901, PLR0912 - every step
         match step:
             case PrepareImage(container):
                 self.driver.prepare_image(container, progress)
@@ -144,6 +145,8 @@ class Applier(Struct, frozen=True):
                 self.driver.write_files(ref, container)
             case StartContainer(ref, _, names):
                 self.driver.start(ref, names)
+            case DrainContainer(ref, grace):
+                self.driver.drain(ref, grace, stop)
             case StopContainer(ref, grace):
                 self.driver.stop(ref, grace)
             case RemoveContainer(ref):

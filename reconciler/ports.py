@@ -124,6 +124,14 @@ class Driver(Protocol):
         """
         ...
 
+    def drain(self, ref: str, grace: float, stop: Event) -> None:
+        """
+        Return once nobody is connected to a running container. Absent, or not running, is fine.
+
+        After `grace` seconds at the latest, and soon when `stop` is set.
+        """
+        ...
+
     def stop(self, ref: str, grace: float) -> None:
         """Have it not running: its stop signal, `grace` seconds, then SIGKILL. Absent is fine."""
         ...

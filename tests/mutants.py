@@ -733,8 +733,8 @@ MUTANTS = (
     Mutant(
         "a suspended app is good enough for its dependants",
         "core/planner.py",
-        "ready |= {app: c.ready() and not c.spec.suspended for",
-        "ready |= {app: c.ready() for",
+        "(c.ready() or switching.stands_in(c) is not None) and not c.spec.suspended",
+        "(c.ready() or switching.stands_in(c) is not None)",
         ("unit/test_planner.py", "unit/test_reconcile.py"),
     ),
     Mutant(
@@ -1207,15 +1207,17 @@ MUTANTS = (
     Mutant(
         "what is held runs on without rules",
         "core/isolation.py",
-        "if not anything or (rules is not None and (spec.left_alone or comparison.to_create())):",
+        "if rules is not None and (not anything or spec.left_alone or comparison.to_create()):\n"
+        "        return _led(change, comparison, wanted, rules)\n"
+        "    if not anything:",
         "if not anything or spec.left_alone or comparison.to_create():",
         ("unit/test_isolation.py",),
     ),
     Mutant(
         "an app starts before its rules are in force",
         "core/isolation.py",
-        "if around.in_force.get(spec.id) != wanted and Isolate(wanted) not in work:",
-        "if False:",
+        "    if around.in_force.get(spec.id) != wanted:\n",
+        "    if False:\n",
         ("unit/test_isolation.py",),
     ),
     Mutant(
@@ -1242,7 +1244,7 @@ MUTANTS = (
     Mutant(
         "a table that lacks a rule is taken for whole",
         "drivers/podman/nftables.py",
-        'or len(_of(items, "rule")) != _RULES:',
+        'or len(_of(items, "rule")) != rules_:',
         "or False:",
         ("unit/test_nftables.py",),
     ),
@@ -1391,9 +1393,8 @@ MUTANTS = (
     Mutant(
         "what starts is shut in afterwards",
         "core/isolation.py",
-        "                work.append(Isolate(wanted))\n"
-        "            work.append(replace(step, names=names))",
-        "                work += [replace(step, names=names), Isolate(wanted)]",
+        "[*steps_[:first], step, *steps_[first:]]",
+        "[*steps_[:first + 1], step, *steps_[first + 1:]]",
         ANYTHING_GOES,
     ),
     Mutant(

@@ -26,7 +26,7 @@ class Comparison(Struct, frozen=True):
     `current` are containers of the desired digest and image, by container name; `outdated` are all
     others;
     `health` is by container name, of the current ones. `retried_at` is when the operator asked for
-    another try.
+    another try. `leads_to` is the container, by ref, to which the app's port leads by our rules.
     """
 
     spec: AppSpec
@@ -35,6 +35,7 @@ class Comparison(Struct, frozen=True):
     health: Mapping[str, Health]
     network_missing: bool
     retried_at: datetime | None = None
+    leads_to: str = ""
 
     def to_create(self) -> tuple[ContainerSpec, ...]:
         """Return what is missing or beyond use, in file order."""

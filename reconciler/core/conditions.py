@@ -23,6 +23,7 @@ from reconciler.core import (
     looping,
     policy,
     suspension,
+    switching,
     verifying,
 )
 from reconciler.core.comparison import Comparison, is_completed
@@ -54,6 +55,7 @@ _STALLED = frozenset(
         Reason.NOT_SUPPORTED,
         Reason.APPROVAL_REQUIRED,
         Reason.POLICY_DENIED,
+        Reason.PORT_TAKEN,
         Reason.NOT_ENFORCEABLE,
         Reason.NOT_ENOUGH_STORAGE,
         Reason.SECRET_LOST,
@@ -184,7 +186,7 @@ def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...
     ready = _serves(facts.spec, facts.comparison, facts.containers)
     suspended = change.reason is Reason.SUSPENDED
     ready = ready and not (suspended and facts.spec and facts.spec.suspended)
-    ready = ready and not _keeps_ending(facts)
+    ready = ready and not _keeps_ending(facts) and _is_reached(facts)
     rolled_back = facts.spec.rolled_back if facts.spec else ""
     serving = "RolledBack" if rolled_back else "Serving"
     acts = change.acts or change.reason in _RECONCILING
@@ -254,8 +256,18 @@ def _keeps_ending(facts: _Facts) -> bool:
 
     It serves again when it did so for its window; until then each try would be news.
     """
+    if facts.comparison is not None and switching.stands_in(facts.comparison) is not None:
+        return False  # what keeps ending is not what serves
     attempts = facts.situation.attempts.get(facts.change.app, Attempts())
     return looping.loops(attempts, facts.change.attempt)
+
+
+def _is_reached(facts: _Facts) -> bool:
+    """Whether what serves is where the port of the app leads, if that is for us to say."""
+    comparison = facts.comparison
+    if comparison is None or not switching.hands_over(comparison.spec):
+        return True
+    return switching.reached(comparison) or bool(facts.situation.observed.unenforceable)
 
 
 def _condition(
@@ -278,7 +290,7 @@ def _serves(
     """
     Whether every container does its work, in the desired revision or the one before.
 
-    One that is taken back never did.
+    One that is taken back never did; and one that went on meanwhile need not be asked again first.
     """
     if spec is None or comparison is None:
         return bool(containers) and all(
@@ -286,6 +298,7 @@ def _serves(
         )
     return all(
         comparison.good(c.name)
+        or switching.went_on(comparison, c.name)
         or any(
             o.container == c.name and (o.state is ContainerState.RUNNING or is_completed(c, o))
             for o in (() if spec.rolled_back else comparison.outdated)

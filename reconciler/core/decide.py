@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from reconciler.core import gates, policy, proving, steps, suspension
+from reconciler.core import gates, policy, proving, steps, suspension, switching
 from reconciler.core.comparison import Comparison
 from reconciler.core.revisions import superseded
-from reconciler.model.change import Action, Change, Reason
+from reconciler.model.change import Action, Change, Reason, StartContainer
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import HealthState
 from reconciler.model.observed import ContainerState
@@ -188,6 +188,30 @@ def _waits_inside(comparison: Comparison, _: Circumstances) -> Decision | None:
     return _decision(comparison, Action.HOLD, Reason.CONTAINER_NOT_READY, "; ".join(waits))
 
 
+def _fallen(comparison: Comparison, _: Circumstances) -> Decision | None:
+    """Until the new revision is well, the one before is what serves."""
+    seen = switching.fallen(comparison)
+    if seen is None or seen.state is not ContainerState.EXITED:
+        return None
+    told = f"{seen.container} of the revision before ended with exit code {seen.exit_code}"
+    decision = _decision(comparison, Action.START, Reason.NOT_RUNNING, told)
+    work = (StartContainer(seen.ref),)
+    return replace(decision, change=replace(decision.change, steps=work))
+
+
+def _handed_over(comparison: Comparison, _: Circumstances) -> Decision | None:
+    """First the port leads to the new revision, then the one before lets its connections end."""
+    going = switching.before(comparison)
+    if not going or not switching.hands_over(comparison.spec) or not comparison.ready():
+        return None
+    if not switching.taken_over(comparison):
+        told = "the revision that is well takes over the port"
+        return _decision(comparison, Action.KEEP, Reason.HANDED_OVER, told)
+    told = "the port leads to the revision that is well; the other one is stopped"
+    decision = _decision(comparison, Action.UPDATE, Reason.HANDED_OVER, told)
+    return replace(decision, change=replace(decision.change, steps=switching.let_go(going)))
+
+
 def _superseded(comparison: Comparison, circumstances: Circumstances) -> Decision | None:
     going = superseded(comparison, circumstances.evidence)
     if not going or not comparison.ready():
@@ -247,6 +271,8 @@ _RULES: tuple[_Rule, ...] = (
     _unhealthy,
     _job_failed,
     _waits_inside,
+    _fallen,
+    _handed_over,
     _superseded,
     _stale,
     _starting,

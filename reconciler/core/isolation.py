@@ -5,11 +5,12 @@ What has to be done so that everybody reaches whom he is to reach, and nobody el
 2  What runs without any rules gets them, whatever else is held.
 3  What runs at its present revision gets the rules of that revision, without a restart.
 4  Where no rules can be had, the engine shuts each network, and nobody is connected.
+5  Nobody is stopped before the port that leads to him leads to the one who serves instead.
 """
 
 from msgspec.structs import replace
 
-from reconciler.core import steps
+from reconciler.core import leads, steps, switching
 from reconciler.core.comparison import Comparison
 from reconciler.core.relations import (
     Surroundings,
@@ -22,11 +23,15 @@ from reconciler.core.situation import Situation
 from reconciler.model.change import (
     Action,
     Change,
+    DrainContainer,
     EnsureNetwork,
+    ForgetIsolation,
     Isolate,
     Reason,
+    RemoveContainer,
     StartContainer,
     Step,
+    StopContainer,
     WriteNames,
 )
 from reconciler.model.desired import AppSpec
@@ -34,6 +39,8 @@ from reconciler.model.isolation import Egress, IsolationSpec
 from reconciler.model.observed import ContainerState
 
 _RUNS = frozenset({ContainerState.RUNNING, ContainerState.PAUSED})
+_ALIVE = _RUNS | {ContainerState.ENDING}
+_ENDS = (DrainContainer, StopContainer, RemoveContainer)
 
 
 def with_isolation(change: Change, comparison: Comparison, around: Surroundings) -> Change:
@@ -41,9 +48,15 @@ def with_isolation(change: Change, comparison: Comparison, around: Surroundings)
     cut_off = _cut_off(comparison.spec, around)
     if cut_off and _starts(change):
         return _held(change, Reason.NOT_SUPPORTED, cut_off)
-    wanted = isolation_of(comparison.spec, around)
-    if wanted is None:
-        return change
+    taken = leads.taken(comparison.spec, around) if around.leads else ""
+    if taken and _starts(change):
+        return _held(change, Reason.PORT_TAKEN, taken)
+    rules = isolation_of(comparison.spec, around)
+    if rules is None:
+        return _let_go(change, comparison.spec, around)
+    # What the engine is to publish is not led elsewhere any more from its first start on.
+    led = switching.hands_over(comparison.spec) or not _starts(change)
+    wanted = replace(rules, lead=leads.lead_of(comparison, around) if led else None)
     if around.situation.observed.unenforceable:
         return _without_rules(change, comparison.spec, around.situation.observed.unenforceable)
     if _starts(change) or change.action is Action.KEEP:
@@ -84,14 +97,29 @@ def _guarded(
 ) -> Change:
     """Put the rules before the first start, and tell what starts the names it will need."""
     names = names_of(spec, around)
+    guarded = (StartContainer, *_ENDS) if wanted.lead else (StartContainer,)
     work: list[Step] = []
-    for step in change.steps:
-        if isinstance(step, StartContainer):
-            if around.in_force.get(spec.id) != wanted and Isolate(wanted) not in work:
-                work.append(Isolate(wanted))
-            work.append(replace(step, names=names))
-        else:
-            work.append(step)
+    if around.in_force.get(spec.id) != wanted:
+        work = _before(change.steps, guarded, Isolate(wanted))
+    named = (
+        replace(step, names=names) if isinstance(step, StartContainer) else step
+        for step in work or change.steps
+    )
+    return replace(change, steps=tuple(named))
+
+
+def _before(steps_: tuple[Step, ...], kinds: tuple[type[Step], ...], step: Step) -> list[Step]:
+    """Return the steps with one put before the first of these kinds, if there is one."""
+    first = next((i for i, each in enumerate(steps_) if isinstance(each, kinds)), None)
+    return [*steps_] if first is None else [*steps_[:first], step, *steps_[first:]]
+
+
+def _let_go(change: Change, spec: AppSpec, around: Surroundings) -> Change:
+    """What has no network of its own any more gets its port from elsewhere."""
+    rules = around.in_force.get(spec.id)
+    if rules is None or rules.lead is None:
+        return change
+    work = _before(change.steps, (StartContainer,), ForgetIsolation(spec.id))
     return replace(change, steps=tuple(work))
 
 
@@ -105,7 +133,9 @@ def _repaired(
     spec, rules = comparison.spec, around.in_force.get(comparison.spec.id)
     running = [c for c in comparison.current.values() if c.state in _RUNS]
     anything = running or any(c.state in _RUNS for c in comparison.outdated)
-    if not anything or (rules is not None and (spec.left_alone or comparison.to_create())):
+    if rules is not None and (not anything or spec.left_alone or comparison.to_create()):
+        return _led(change, comparison, wanted, rules)
+    if not anything:
         return change
     work: list[Step] = [Isolate(wanted)] if rules != wanted else []
     told = [_difference(wanted, rules)] if work else []
@@ -117,15 +147,34 @@ def _repaired(
             told = told or ["the address of a name that it knows changed"]
     if not work:
         return change
+    return _isolating(change, "; ".join(told), work)
+
+
+def _isolating(change: Change, told: str, work: list[Step]) -> Change:
+    """Putting rules right is a change of its own; to hand over is a part of the update."""
+    if change.reason is Reason.HANDED_OVER:
+        return replace(change, action=Action.UPDATE, steps=tuple(work))
     action, reason = Action.ISOLATE, Reason.ISOLATION_DIFFERS
-    return replace(
-        change, action=action, reason=reason, message="; ".join(told), steps=tuple(work)
-    )
+    return replace(change, action=action, reason=reason, message=told, steps=tuple(work))
+
+
+def _led(
+    change: Change, comparison: Comparison, wanted: IsolationSpec, rules: IsolationSpec
+) -> Change:
+    """Whatever else is held, a port leads to who serves, and to nobody who was stopped."""
+    every = (*comparison.current.values(), *comparison.outdated)
+    lead = wanted.lead if any(c.state in _ALIVE for c in every) else None
+    if rules.lead == lead or comparison.spec.left_alone:
+        return change
+    told = "its port does not lead to it" if lead else "its port leads to what was stopped"
+    return _isolating(change, told, [Isolate(replace(rules, lead=lead))])
 
 
 def _difference(wanted: IsolationSpec, rules: IsolationSpec | None) -> str:
     if rules is None:
         return "its rules are missing"
+    if rules.lead != wanted.lead:
+        return "its port does not lead to it"
     if rules.egress is not wanted.egress:
         return f"its way out is {wanted.egress} now"
     return "its connections changed"
@@ -136,6 +185,9 @@ def _without_rules(change: Change, spec: AppSpec, why: str) -> Change:
     if spec.connections and _starts(change):
         apps = ", ".join(sorted({c.app for c in spec.connections}))
         return _held(change, Reason.NOT_ENFORCEABLE, f"cannot be connected to {apps}: {why}")
+    if switching.hands_over(spec) and _starts(change):
+        told = "its port cannot be led to one revision after the other"
+        return _held(change, Reason.NOT_ENFORCEABLE, f"{told}: {why}; write strategy: replace")
     if spec.egress is not Egress.INTERNET and _starts(change):
         return _held(
             change, Reason.NOT_ENFORCEABLE, f"its way out cannot be kept to {spec.egress}: {why}"

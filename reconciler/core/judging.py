@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from reconciler.core import backoff, digest
+from reconciler.core import backoff, digest, switching
 from reconciler.core.comparison import Comparison, asked_again, compare
 from reconciler.core.revisions import is_revision
 from reconciler.core.situation import Situation, by_app
@@ -78,8 +78,9 @@ def _update(
 
 
 def still_runs(comparison: Comparison) -> bool:
-    """Whether the one before was not stopped yet: nothing is lost so far."""
-    return any(c.state in _PROCESS for c in comparison.outdated)
+    """Whether the one before was not stopped yet, and is to be: nothing is lost so far."""
+    runs = any(c.state in _PROCESS for c in comparison.outdated)
+    return runs and not switching.hands_over(comparison.spec)
 
 
 def attempts_of(situation: Situation, comparison: Comparison) -> Attempts:

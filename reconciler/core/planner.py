@@ -26,6 +26,7 @@ from reconciler.core import (
     rollback,
     stopping,
     suspension,
+    switching,
     trusting,
 )
 from reconciler.core.basis import basis
@@ -80,19 +81,23 @@ def compare_all(situation: Situation) -> dict[str, Comparison]:
     """Set every desired app beside what runs of it."""
     containers = by_app(situation.observed)
     networks = frozenset(n.name for n in situation.observed.networks)
-    return {
-        app: asked_again(
-            compare(
-                trusting.guarded(spec, situation.evidence.trust),
-                containers.get(app, ()),
-                networks,
-                situation.probes,
-                situation.now,
-                situation.evidence.pins,
-            ),
-            situation.evidence.retried.get(app),
+    rules = {i.app: i for i in situation.observed.isolation}
+    compared = {
+        app: compare(
+            trusting.guarded(spec, situation.evidence.trust),
+            containers.get(app, ()),
+            networks,
+            situation.probes,
+            situation.now,
+            situation.evidence.pins,
         )
         for app, spec in situation.desired.apps.items()
+    }
+    return {
+        app: switching.leading(
+            asked_again(comparison, situation.evidence.retried.get(app)), rules.get(app)
+        )
+        for app, comparison in compared.items()
     }
 
 
@@ -143,7 +148,10 @@ def _ready(
     """Return whether each app that is known is ready for those that require it."""
     ready = {app: _running(seen) for app, seen in containers.items()}
     ready |= dict.fromkeys(situation.desired.broken.keys() - ready.keys(), False)
-    ready |= {app: c.ready() and not c.spec.suspended for app, c in comparisons.items()}
+    ready |= {
+        app: (c.ready() or switching.stands_in(c) is not None) and not c.spec.suspended
+        for app, c in comparisons.items()
+    }
     return ready
 
 

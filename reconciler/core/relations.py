@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from reconciler.core.situation import Situation
+from reconciler.core.switching import hands_over
 from reconciler.model.container import ContainerSpec
 from reconciler.model.desired import AppSpec, Connection
-from reconciler.model.isolation import Egress, IsolationSpec, Names, Passage
+from reconciler.model.isolation import Egress, IsolationSpec, Lead, Names, Passage
 from reconciler.model.observed import ContainerState, ObservedContainer, ObservedNetwork
 
 
@@ -27,18 +28,34 @@ class Surroundings:
         return {i.app: i for i in self.situation.observed.isolation}
 
     @cached_property
+    def leads(self) -> Mapping[str, Lead]:
+        """Where ports of the machine lead, by the app that has them."""
+        return {app: rules.lead for app, rules in self.in_force.items() if rules.lead}
+
+    @cached_property
     def networks(self) -> Mapping[str, ObservedNetwork]:
         """The networks that are there, by app."""
         return {n.app: n for n in self.situation.observed.networks}
 
     @cached_property
     def running(self) -> Mapping[tuple[str, str], ObservedContainer]:
-        """The running containers that have an address, by app and name."""
-        return {
-            (c.app, c.container): c
-            for c in self.situation.observed.containers
-            if c.state is ContainerState.RUNNING and c.address
-        }
+        """The running containers that have an address, by app and name; of two who serves."""
+        found: dict[tuple[str, str], ObservedContainer] = {}
+        for seen in self.situation.observed.containers:
+            if seen.state is ContainerState.RUNNING and seen.address:
+                key = (seen.app, seen.container)
+                other = found.get(key)
+                found[key] = seen if other is None else self._served_by(seen, other)
+        return found
+
+    def _served_by(self, seen: ObservedContainer, other: ObservedContainer) -> ObservedContainer:
+        """The one to which the port leads; as long as it leads to none, who was there first."""
+        lead, spec = self.leads.get(seen.app), self.spec(seen.app)
+        if lead is not None:
+            return other if other.ref == lead.ref else seen
+        if spec is not None and hands_over(spec):
+            return min(seen, other, key=lambda c: c.process_start)
+        return seen
 
     def spec(self, app: str) -> AppSpec | None:
         """Return what is desired of an app."""

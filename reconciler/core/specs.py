@@ -16,6 +16,7 @@ from reconciler.core.filling import (
     secrets,
 )
 from reconciler.core.images import Contexts, build_of, image_of, pull_policy_of
+from reconciler.core.leading import led
 from reconciler.core.overriding import overridden
 from reconciler.core.sharing import exported_files, reached, shared
 from reconciler.core.texts import filled_in
@@ -41,6 +42,7 @@ from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.container import ContainerManifest
 from reconciler.model.manifest.health import HealthCheckManifest
 from reconciler.model.manifest.overrides import OverridesManifest
+from reconciler.model.manifest.policies import Strategy
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.secret import SecretSpec
 from reconciler.model.template import FACTS
@@ -110,6 +112,7 @@ def _app_spec(
             return build
         spec = _container(manifest, name, container, build, platform)
         spec = others.with_them(filled_in(spec, manifest, container, scope))
+        spec = led(spec) if manifest.update.strategy is Strategy.BLUE_GREEN else spec
         spec = replace(
             spec,
             network=network.name if network else manifest.network_name,

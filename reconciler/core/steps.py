@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from reconciler.core import graph
+from reconciler.core import graph, switching
 from reconciler.core.comparison import Comparison
 from reconciler.model.change import (
     CreateContainer,
@@ -29,8 +29,9 @@ def bring_up(comparison: Comparison) -> tuple[Step, ...]:
 
     Everything that may be slow or may fail (images, networks, volumes, creation) comes before
     anything that runs is touched. What is outdated is stopped, not removed: it stays until the
-    new revision serves.
+    new revision serves; of an app that hands over, it runs until then.
     """
+    beside = switching.hands_over(comparison.spec)
     create = comparison.to_create()
     start, _ = comparison.startable()
     steps: list[Step] = [PrepareImage(c) for c in create]
@@ -43,7 +44,7 @@ def bring_up(comparison: Comparison) -> tuple[Step, ...]:
         steps += [EnsureVolume(v) for v in comparison.spec.volumes]
     steps += [RemoveContainer(c.ref) for c in comparison.beyond_use()]
     steps += [CreateContainer(c) for c in create]
-    if start:
+    if start and not beside:
         steps += stop(comparison.outdated)
     for container in start:
         ref = _ref(comparison, container)
@@ -51,6 +52,8 @@ def bring_up(comparison: Comparison) -> tuple[Step, ...]:
         if container.files or container.shares:
             steps.append(WriteFiles(ref, container))
         steps.append(StartContainer(ref, container.name))
+    if beside:
+        steps += switching.let_go(switching.idle(comparison))
     return tuple(steps)
 
 

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     NOT_INSTALLED = "NotInstalled"
     DIGEST_CHANGED = "DigestChanged"
     IMAGE_CHANGED = "ImageChanged"
+    HANDED_OVER = "HandedOver"
     PREVIOUS_SUPERSEDED = "PreviousSuperseded"
     PREVIOUS_KEPT = "PreviousKept"
     HEALTH_DEADLINE = "HealthDeadline"
@@ -49,6 +50,7 @@ class Reason(StrEnum):
     NETWORK_MISSING = "NetworkMissing"
     NETWORK_SEALED = "NetworkSealed"
     ISOLATION_DIFFERS = "IsolationDiffers"
+    PORT_TAKEN = "PortTaken"
     NOT_ENFORCEABLE = "NotEnforceable"
     DRIFTED = "Drifted"
     SUSPENDED = "Suspended"
@@ -132,6 +134,13 @@ class StartContainer(Struct, frozen=True):
     names: Names = ()
 
 
+class DrainContainer(Struct, frozen=True):
+    """Wait until nobody is connected to it any more, at most `grace` seconds."""
+
+    ref: str
+    grace: float
+
+
 class StopContainer(Struct, frozen=True):
     """Have it not running: ask, wait `grace` seconds, then kill."""
 
@@ -201,6 +210,7 @@ Step = (
     | CreateContainer
     | WriteFiles
     | StartContainer
+    | DrainContainer
     | StopContainer
     | RemoveContainer
     | RemoveNetwork

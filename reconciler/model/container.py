@@ -195,6 +195,7 @@ class ContainerSpec(Struct, frozen=True):
     aliases: tuple[str, ...] = ()
     place: int = 0  # of its address, from the end of its network; not part of the digest
     ports: tuple[PortSpec, ...] = ()
+    led: bool = False  # its port leads to it by rules of ours: the engine publishes none
     mounts: tuple[MountSpec, ...] = ()
     devices: tuple[DeviceSpec, ...] = ()
     capabilities: tuple[str, ...] = ()

@@ -7,6 +7,8 @@ from msgspec import Struct
 Names = tuple[tuple[str, str], ...]  # sorted pairs of a name and the address that it stands for
 
 
+# Addresses that stand for all of the machine's.
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not listened on
 # What the local network usually is. Not 169.254/16: what a cloud tells of its machine is there.
 LAN_RANGES = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 
@@ -38,9 +40,27 @@ class Passage(Struct, frozen=True):
         return (self.app, self.port, self.protocol)
 
 
+class Lead(Struct, frozen=True):
+    """
+    A port of the machine that leads to one running container: `ref`, at its `address` and `port`.
+
+    The engine publishes nothing then; that the port leads to another one is a change of rules.
+    """
+
+    ref: str
+    bind: str
+    host: int
+    address: str
+    port: int
+
+    def overlaps(self, bind: str, host: int) -> bool:
+        """Whether both want the same port of the machine."""
+        return self.host == host and (self.bind == bind or bool({self.bind, bind} & EVERYWHERE))
+
+
 class IsolationSpec(Struct, frozen=True):
     """
-    An app whose network is shut but for its passages, sorted, and the way out.
+    An app whose network is shut but for its passages, sorted, and the way out; and its lead.
 
     Networks are told apart by the names of their bridges: these are known before a bridge is
     there, and outlive every address.
@@ -50,3 +70,4 @@ class IsolationSpec(Struct, frozen=True):
     interface: str
     passages: tuple[Passage, ...] = ()
     egress: Egress = Egress.INTERNET
+    lead: Lead | None = None

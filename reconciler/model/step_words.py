@@ -6,6 +6,7 @@ from reconciler.model.change import (
     AttachNetwork,
     CreateContainer,
     DetachNetwork,
+    DrainContainer,
     EnsureNetwork,
     EnsureSecret,
     EnsureVolume,
@@ -46,6 +47,8 @@ def describe(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one match ove
             return f"writing {number} files for {_short(ref)}"
         case StartContainer(ref, _):
             return f"starting {_short(ref)}"
+        case DrainContainer(ref):
+            return f"letting the connections to {_short(ref)} end"
         case StopContainer(ref):
             return f"stopping {_short(ref)}"
         case RemoveContainer(ref):
@@ -55,7 +58,9 @@ def describe(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one match ove
         case Isolate(isolation):
             reached = ", ".join(f"{p.app}:{p.port}" for p in isolation.passages)
             out = "" if isolation.egress is Egress.INTERNET else f", way out: {isolation.egress}"
-            return f"isolating {isolation.app}" + (f" but for {reached}" if reached else "") + out
+            lead = f", leading to {isolation.lead.address}" if isolation.lead else ""
+            shut = f"isolating {isolation.app}" + (f" but for {reached}" if reached else "")
+            return shut + out + lead
         case WriteNames(ref, names):
             told = ", ".join(name for name, _ in names) or "no other apps"
             return f"telling {_short(ref)} of {told}"

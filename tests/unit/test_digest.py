@@ -50,6 +50,7 @@ OTHER = {
     "aliases": (("x",), True),
     "place": (7, False),
     "ports": ((PortSpec(80, 80),), True),
+    "led": (True, True),
     "mounts": ((MountSpec(MountKind.TMPFS, "", "/t"),), True),
     "devices": ((DeviceSpec("/dev/null", "/dev/null"),), True),
     "capabilities": (("CHOWN",), True),

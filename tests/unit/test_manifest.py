@@ -486,10 +486,11 @@ def test_what_cannot_be_enforced_yet_holds_and_what_only_cares_is_said():
     it = app(
         "  container: {image: a, resources: {disk_limit: 10Gi}}\n"
         "  network: {egress: none}\n"
-        "  update: {strategy: blue-green, rollback: true, health_deadline: 60s}\n"
+        "  security: {apparmor_profile: mine}\n"
+        "  update: {strategy: replace, rollback: true, health_deadline: 60s}\n"
         "  backup: {exclude: [cache]}"
     )
-    assert it.unsupported() == ("update.strategy",)
+    assert it.unsupported() == ("security",)
     assert [path for path, _ in it.warnings()] == ["backup"]
     plain = app("  container: {image: a}\n  network: {egress: lan}\n  update: {}")
     assert (plain.unsupported(), plain.warnings()) == ((), ())

@@ -96,6 +96,7 @@ GOOD = {
     "policies": app(
         network={"egress": "lan"},
         update={"strategy": "blue-green", "rollback": False, "health_deadline": "5m"},
+        ports=[{"host": 80, "container": 8080}],
         backup={"exclude": ["cache"], "pre": ["sync"], "post": "rm x"},
     ),
     "install with parameters": {"install": {"app": "a", "parameters": {"A": 1, "B": "x"}}},

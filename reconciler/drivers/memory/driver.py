@@ -6,7 +6,7 @@ from threading import Event
 
 from msgspec.structs import replace
 
-from reconciler.drivers.memory import reaching, strangers, volumes
+from reconciler.drivers.memory import leading, reaching, strangers, volumes
 from reconciler.drivers.memory.things import Box, Owned
 from reconciler.drivers.memory.world import World
 from reconciler.errors import DriverConflict, DriverRejected
@@ -112,6 +112,7 @@ class MemoryDriver:
                 image_id,
                 self.world.clock.now(),
                 secret_environment=secret,
+                number=self.world.next_number() if container.led else 0,
             )
 
     def write_files(self, ref: str, container: ContainerSpec) -> None:
@@ -148,11 +149,19 @@ class MemoryDriver:
                 case ContainerState.BROKEN | ContainerState.LOST | ContainerState.ENDING:
                     raise DriverConflict(f"cannot start {box.name}: it is {box.state}")
 
+    def drain(self, ref: str, grace: float, stop: Event) -> None:
+        """Let clients go within their grace, in no time; who is told to stop does not wait."""
+        with self._verb("drain", ref):
+            box = self._mine(ref)
+            if box is not None and grace > 0 and not stop.is_set():
+                box.clients = 0
+
     def stop(self, ref: str, grace: float) -> None:
         """Have it not running."""
         with self._verb("stop", ref):
             box = self._mine(ref)
             if box is not None and box.state not in _ENDED:
+                self.world.cut += box.clients
                 box.end(143 if grace > 0 else 137, self.world.clock.now())
 
     def remove(self, ref: str) -> None:
@@ -160,6 +169,7 @@ class MemoryDriver:
         with self._verb("remove", ref):
             box = self._mine(ref)
             if box is not None:
+                self.world.cut += box.clients
                 del self.world.boxes[box.name]
                 self.world.inventory.forget(box.ref)
 
@@ -179,6 +189,8 @@ class MemoryDriver:
             if self.world.unenforceable:
                 why = self.world.unenforceable
                 raise DriverRejected(f"cannot isolate apps from each other: {why}")
+            if isolation.lead is not None:
+                leading.check(self.world, self.instance, isolation.app, isolation.lead)
             self.world.rules[self.instance, isolation.app] = isolation
 
     def forget_isolation(self, app: str) -> None:

@@ -10,6 +10,8 @@ from reconciler.model.container import ContainerSpec, MountKind, NetworkPolicy, 
 from reconciler.model.isolation import Names
 from reconciler.model.observed import ContainerState, ObservedContainer
 
+_LED = 32  # places of containers that are led begin here: two revisions run at once
+
 
 class Behaviour(Struct, frozen=True):
     """What a container does once it was started: for ever, or until it ends with `exit_code`."""
@@ -74,6 +76,8 @@ class Box(Struct):
     confinement: Confinement | None = None  # None: what it was made with
     mounted: tuple[str, ...] = ()  # volumes in one that somebody else made
     like: ContainerSpec | None = None  # as what somebody else made it
+    clients: int = 0  # connected to it
+    number: int = 0  # of those that are led, in the order in which they were made
 
     @property
     def path(self) -> str:
@@ -101,6 +105,17 @@ class Box(Struct):
         """Whether its published ports are taken."""
         return self.state in {ContainerState.RUNNING, ContainerState.PAUSED}
 
+    def listens(self, port: int) -> bool:
+        """Whether the engine holds a port of tcp for it."""
+        return self.holds_ports and (port, "tcp") in self.ports
+
+    @property
+    def ports(self) -> frozenset[tuple[int, str]]:
+        """The ports of the machine that the engine publishes for it."""
+        if self.shape is None or self.shape.led:
+            return frozenset()
+        return frozenset((p.host, p.protocol) for p in self.shape.ports)
+
     def run(self, pid: int, now: datetime, process_start: float) -> None:
         """Begin a run."""
         self.process_start = process_start
@@ -110,6 +125,7 @@ class Box(Struct):
     def end(self, exit_code: int, now: datetime) -> None:
         """End the run."""
         self.state, self.pid, self.ends = ContainerState.EXITED, 0, None
+        self.clients = 0
         self.names, self.limits = (), None  # engines forget both
         self.exit_code, self.finished_at = exit_code, now
 
@@ -118,7 +134,8 @@ class Box(Struct):
         if not spec.network:
             return ""
         net = int(hashlib.sha256(spec.network.encode()).hexdigest()[:4], 16)
-        return f"10.{net >> 8}.{net & 255}.{255 - spec.place}"
+        place = _LED + self.number if spec.led else spec.place
+        return f"10.{net >> 8}.{net & 255}.{255 - place}"
 
     def observed(self, spec: ContainerSpec) -> ObservedContainer:
         """Return it as the reconciler sees it."""

@@ -40,6 +40,7 @@ class World:
         self.volumes: dict[str, Owned] = {}
         self.rules: dict[tuple[str, str], IsolationSpec] = {}  # by instance and app
         self.unenforceable = ""
+        self.cut = 0  # clients that were connected to what was stopped or removed by a driver
         self.leaks: set[tuple[str, Target]] = set()  # by name: reached whatever the rules say
         self.files: dict[tuple[str, str], str] = {}  # by volume and path
         self.unreadable: set[str] = set()  # volumes that cannot be measured
@@ -61,6 +62,7 @@ class World:
         self._answers: dict[str, Answer] = {}
         self._waking: list[Waking] = []
         self._counter = 0
+        self._led = 0
 
     # What a test arranges
 
@@ -108,6 +110,11 @@ class World:
             if box is not None and box.state is ContainerState.RUNNING:
                 box.lines.extend(lines)
             self.lock.notify_all()
+
+    def connect(self, target: str, clients: int = 1) -> None:
+        """Let clients be connected to a container until it is drained, or ends."""
+        with self.lock:
+            self.box(target).clients += clients
 
     def set_health(self, target: str, ok: bool, message: str = "") -> None:
         """Let probes of a container be answered so."""
@@ -308,6 +315,11 @@ class World:
         self._counter += 1
         return _id(f"container {name} {self._counter}")
 
+    def next_number(self) -> int:
+        """Return a small number that no container has any more that was made lately."""
+        self._led = (self._led + 1) % 64
+        return self._led
+
     def next_pid(self) -> int:
         """Return the id of a process that is not there, on any machine."""
         self._counter += 1
@@ -341,14 +353,13 @@ class World:
     def _check_ports(self, box: Box) -> None:
         taken = set(self.taken_ports)
         for other in self.boxes.values():
-            if other is not box and other.holds_ports and other.shape is not None:
-                taken |= {(p.host, p.protocol) for p in other.shape.ports}
-        for port in box.shape.ports if box.shape else ():
-            if (port.host, port.protocol) in taken:
-                raise DriverRejected(
-                    f"cannot start {box.name}: port {port.host}/{port.protocol} is in use;"
-                    " choose another host port, or stop what listens there",
-                )
+            if other is not box and other.holds_ports:
+                taken |= other.ports
+        for port, protocol in sorted(box.ports & taken):
+            raise DriverRejected(
+                f"cannot start {box.name}: port {port}/{protocol} is in use;"
+                " choose another host port, or stop what listens there",
+            )
 
 
 def _id(text: str) -> str:

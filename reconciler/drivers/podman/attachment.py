@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import cast
 from urllib.parse import quote
+from zlib import crc32
 
 from reconciler.drivers.podman import create_request
 from reconciler.drivers.podman.belongings import Belongings
@@ -22,6 +23,9 @@ _TAKEN = re.compile(
 )
 
 
+_LED = 60  # houses of containers that are led, from there on: a network has 127 at least
+
+
 def keep_address(
     body: dict[str, object],
     container: ContainerSpec,
@@ -30,9 +34,16 @@ def keep_address(
     """Ask for the container's own address in the body of a create request."""
     networks = cast("dict[str, dict[str, object]]", body.get("Networks", {}))
     for network, options in networks.items():
-        address = belongings.address(network, container.place)
+        address = belongings.address(network, place(container))
         if address:
             options["static_ips"] = [address]
+
+
+def place(container: ContainerSpec) -> int:
+    """Return where it lives: of one that is led two revisions do at once, each by its name."""
+    if not container.led:
+        return container.place
+    return _LED + crc32(container.container_name.encode()) % _LED
 
 
 def with_any_address(client: Client, listed: Listed, begin: Callable[[], None]) -> None:

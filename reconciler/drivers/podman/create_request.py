@@ -118,7 +118,7 @@ def _network(container: ContainerSpec) -> Body:
     return {
         "netns": {"nsmode": "bridge"},
         "Networks": {container.network: {"aliases": aliases(container)}},
-        "portmappings": [_port(port) for port in container.ports],
+        "portmappings": [] if container.led else [_port(port) for port in container.ports],
     }
 
 

@@ -12,7 +12,9 @@ from reconciler.drivers.podman import (
     attachment,
     create_request,
     differences,
+    draining,
     host,
+    leading,
     logs,
     reaching,
     strangers,
@@ -181,6 +183,12 @@ class PodmanDriver:
         """Have it running, with these names known."""
         self._pin(self._containers.start(ref, names))
 
+    def drain(self, ref: str, grace: float, stop: threading.Event) -> None:
+        """Let the connections to it end."""
+        listed = self._lookup.find(ref)
+        if listed is not None and listed.container.state is ContainerState.RUNNING:
+            draining.drain(listed.container.pid, grace, stop)
+
     def stop(self, ref: str, grace: float) -> None:
         """Have it not running."""
         self._containers.stop(ref, grace)
@@ -197,6 +205,9 @@ class PodmanDriver:
 
     def isolate(self, isolation: IsolationSpec) -> None:
         """Have these rules for an app."""
+        if isolation.lead is not None and not self._firewall.leads(isolation):
+            own = [c.container.pid for c in self._lookup.all() if c.container.app == isolation.app]
+            leading.refuse_if_taken(isolation.app, isolation.lead, own)
         self._firewall.isolate(isolation)
 
     def forget_isolation(self, app: str) -> None:
@@ -213,7 +224,8 @@ class PodmanDriver:
         """Have it in its app's network."""
         listed = self._lookup.find(ref)
         if listed is not None and container.network is not None:
-            address = self._belongings.address(container.network, container.place)
+            place = attachment.place(container)
+            address = self._belongings.address(container.network, place)
             attachment.attach(self._client, listed, container, address)
 
     def detach(self, ref: str, network: str) -> None:

@@ -11,7 +11,9 @@ import subprocess
 import threading
 from collections.abc import Callable
 
-from reconciler.drivers.podman import nftables
+from msgspec.structs import replace
+
+from reconciler.drivers.podman import leading, nftables
 from reconciler.errors import DriverRejected, DriverUnavailable
 from reconciler.model.isolation import LAN_RANGES, IsolationSpec
 
@@ -49,12 +51,26 @@ class Firewall:
         with self._lock:
             if self._changes() or self._seen is None:
                 self._seen = self._look()
-            return self._seen
+            found, why = self._seen
+            return tuple(_reaching(each) for each in found), why
+
+    def leads(self, isolation: IsolationSpec) -> bool:
+        """Whether the port that these rules lead is the app's already, wherever it leads."""
+        with self._lock:
+            return any(
+                (i.app, i.lead.bind, i.lead.host)
+                == (isolation.app, isolation.lead.bind, isolation.lead.host)
+                for i in self._present()
+                if i.lead is not None and isolation.lead is not None
+            )
 
     def isolate(self, isolation: IsolationSpec) -> None:
         """Have these rules for one app; those of others stay, or come back."""
         with self._lock:
             others = [i for i in self._present() if i.app != isolation.app]
+            if isolation.lead is not None:
+                leading.refuse_if_led(isolation.app, isolation.lead, others)
+                leading.open_bridge(isolation.interface)
             self._load((*others, isolation))
 
     def forget(self, app: str) -> None:
@@ -121,6 +137,13 @@ class Firewall:
         except OSError as error:
             return 1, "", error.strerror or type(error).__name__
         return ended.returncode, ended.stdout, ended.stderr
+
+
+def _reaching(isolation: IsolationSpec) -> IsolationSpec:
+    """A port does not lead to what its bridge does not let it reach from here."""
+    if isolation.lead is None or leading.is_open(isolation.interface):
+        return isolation
+    return replace(isolation, lead=None)
 
 
 def _line(text: str) -> str:

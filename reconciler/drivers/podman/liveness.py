@@ -36,6 +36,13 @@ class Liveness:
         return conmon > 0 and _state(conmon) not in _GONE and ref in _read(conmon, "cmdline")
 
 
+def parent(pid: int) -> int:
+    """Return the process that a process belongs to; 0 where it is gone."""
+    _, _, rest = _read(pid, "stat").rpartition(")")
+    fields = rest.split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
 def _state(pid: int) -> str:
     """Return the kernel's letter for a process; X where there is none."""
     _, _, rest = _read(pid, "stat").rpartition(")")

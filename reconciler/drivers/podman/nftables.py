@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from reconciler.model.isolation import LAN_RANGES, Egress, IsolationSpec, Passage
+from reconciler.model.isolation import LAN_RANGES, Egress, IsolationSpec, Lead, Passage
 
 Json = dict[str, Any]
 Ranges = tuple[str, ...]
@@ -59,9 +59,32 @@ _CHAINS = f"""\
     iifname @members {_REFUSE}
   }}
 """
+# Before netavark's own: a port that leads by our rules leads by no others. An app is no way round
+# for another one, and a packet that says it comes to the loopback from outside is not led on.
+_LEADING = """\
+  chain arriving {
+    type nat hook prerouting priority dstnat - 5; policy accept;
+    iifname @members accept
+    ip daddr 127.0.0.0/8 accept
+    dnat ip to ip daddr . tcp dport map @there
+    fib daddr type local dnat ip to tcp dport map @everywhere
+  }
+  chain departing {
+    type nat hook output priority -105; policy accept;
+    dnat ip to ip daddr . tcp dport map @there
+    fib daddr type local dnat ip to tcp dport map @everywhere
+  }
+  chain answered {
+    type nat hook postrouting priority srcnat - 5; policy accept;
+    ip saddr 127.0.0.0/8 oifname @members masquerade
+  }
+"""
 _RANGES = "    flags interval\n"
 _HOOKS = [None, "forward", "input"]
 _RULES = _CHAINS.count("\n") - 8  # heads, hooks and ends are no rules
+_LEADING_HOOKS = ["prerouting", "output", "postrouting"]
+_LEADING_RULES = _LEADING.count("\n") - 9
+_ALL = "0.0.0.0"  # noqa: S104 - written into rules, not listened on
 
 
 def table_name(instance: str) -> str:
@@ -100,14 +123,38 @@ def script(instance: str, isolations: Iterable[IsolationSpec], lan: Ranges = LAN
         + _set("lan4", "ipv4_addr", four, _RANGES)
         + _set("lan6", "ipv6_addr", six, _RANGES)
         + _CHAINS
+        + _leading(apps)
         + "}\n"
     )
 
 
-def _set(name: str, kind: str, elements: list[str], more: str = "") -> str:
+def _leading(apps: Iterable[IsolationSpec]) -> str:
+    """Return what leads ports to containers; nothing where none is led."""
+    leads = [(i.app, i.lead) for i in apps if i.lead is not None]
+    if not leads:
+        return ""
+    target = "ipv4_addr . inet_service"
+    everywhere = [
+        f'{e.host} comment "{app} {e.ref}" : {e.address} . {e.port}'
+        for app, e in leads
+        if e.bind == _ALL
+    ]
+    there = [
+        f'{e.bind} . {e.host} comment "{app} {e.ref}" : {e.address} . {e.port}'
+        for app, e in leads
+        if e.bind != _ALL
+    ]
+    return (
+        _set("everywhere", f"inet_service : {target}", everywhere, kind="map")
+        + _set("there", f"ipv4_addr . inet_service : {target}", there, kind="map")
+        + _LEADING
+    )
+
+
+def _set(name: str, type_: str, elements: list[str], more: str = "", kind: str = "set") -> str:
     listed = ",\n      ".join(elements)
     filled = f"    elements = {{\n      {listed}\n    }}\n" if elements else ""
-    return f"  set {name} {{\n    type {kind}\n{more}{filled}  }}\n"
+    return f"  {kind} {name} {{\n    type {type_}\n{more}{filled}  }}\n"
 
 
 def _networks(ranges: Iterable[str]) -> tuple[list[Network], list[Network]]:
@@ -124,11 +171,16 @@ def isolations(listing: str, lan: Ranges = LAN_RANGES) -> tuple[IsolationSpec, .
         items = cast("list[Json]", json.loads(listing)["nftables"])
         sets = {s["name"]: s.get("elem", []) for s in _of(items, "set")}
         chains = _of(items, "chain")
-        if [c.get("hook") for c in chains] != _HOOKS or len(_of(items, "rule")) != _RULES:
+        leads = _leads(items)
+        hooks = _HOOKS + (_LEADING_HOOKS if leads else [])
+        rules_ = _RULES + (_LEADING_RULES if leads else 0)
+        if [c.get("hook") for c in chains] != hooks or len(_of(items, "rule")) != rules_:
             return None
         if _networks((*_listed(sets["lan4"]), *_listed(sets["lan6"]))) != _networks(lan):
             return None
-        found = _read(sets)
+        found = _read(sets, leads)
+        if leads.keys() - {i.app for i in found}:
+            return None
         if {tuple(e["concat"]) for e in sets["inside"]} != {(i.interface,) * 2 for i in found}:
             return None
         named = {*_passages(sets["passages"]), *sets["outward"], *sets["lan"]}
@@ -148,20 +200,36 @@ def of_another_make(listing: str) -> tuple[IsolationSpec, ...]:
     try:
         items = cast("list[Json]", json.loads(listing)["nftables"])
         sets = {s["name"]: s.get("elem", []) for s in _of(items, "set")}
-        return _read({"outward": [_value(e) for e in sets["members"]], "lan": [], **sets})
+        before = {"outward": [_value(e) for e in sets["members"]], "lan": [], **sets}
+        return _read(before, _leads(items))
     except (ValueError, KeyError, TypeError):
         return ()
 
 
-def _read(sets: Mapping[str, list[Any]]) -> tuple[IsolationSpec, ...]:
+def _read(sets: Mapping[str, list[Any]], leads: Mapping[str, Lead]) -> tuple[IsolationSpec, ...]:
     outward, wide = frozenset(sets["outward"]), frozenset(sets["lan"])
     passages = _passages(sets["passages"])
     apps = {str(_value(e)): _comment(e) for e in sets["members"]}
     found = (
-        IsolationSpec(app, i, tuple(passages.get(i, ())), _egress(i, outward, wide))
+        IsolationSpec(
+            app, i, tuple(passages.get(i, ())), _egress(i, outward, wide), leads.get(app)
+        )
         for i, app in apps.items()
     )
     return tuple(sorted(found, key=lambda i: i.app))
+
+
+def _leads(items: list[Json]) -> Mapping[str, Lead]:
+    """Return where ports lead, by app."""
+    maps = {m["name"]: m.get("elem", []) for m in _of(items, "map")}
+    asked = [((_ALL, _value(key)), key, value) for key, value in maps.get("everywhere", [])]
+    asked += [(_value(key)["concat"], key, value) for key, value in maps.get("there", [])]
+    found: dict[str, Lead] = {}
+    for (bind, host), key, value in asked:
+        app, _, ref = _comment(key).partition(" ")
+        address, port = value["concat"]
+        found[app] = Lead(ref, str(bind), int(host), str(address), int(port))
+    return found
 
 
 def _egress(interface: str, outward: frozenset[str], wide: frozenset[str]) -> Egress:

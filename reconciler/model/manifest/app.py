@@ -34,6 +34,7 @@ from reconciler.model.manifest.dependencies import (
 from reconciler.model.manifest.environment import Environment
 from reconciler.model.manifest.exports import ExportedFileManifest, ExportsManifest
 from reconciler.model.manifest.files import FileManifest, complaints_about_files
+from reconciler.model.manifest.handover import complaints_about_handover
 from reconciler.model.manifest.health import HealthCheckManifest
 from reconciler.model.manifest.hooks import HooksManifest
 from reconciler.model.manifest.names import AppId, ContainerName, Line, Prose, Version
@@ -150,8 +151,6 @@ class AppManifest(Part):
         ]
         if self.hooks is not None and self.hooks.post_install:
             paths.append("hooks")
-        if self.update.strategy is not Strategy.REPLACE:
-            paths.append("update.strategy")
         return tuple(paths)
 
     def warnings(self) -> tuple[tuple[str, str], ...]:
@@ -202,6 +201,19 @@ class AppManifest(Part):
         yield from complaints_about_templates(self._texts(placement), self._names())
         yield from self._complaints_about_ports(placement, containers)
         yield from self._complaints_about_egress()
+        yield from self._complaints_about_update(placement, containers)
+
+    def _complaints_about_update(
+        self,
+        placement: Placement,
+        containers: Mapping[str, ContainerManifest],
+    ) -> Iterator[Complaint]:
+        if self.update.strategy is not Strategy.BLUE_GREEN:
+            return
+        yield from complaints_about_handover(placement, containers, self.network_policy)
+        if self.files:
+            message = "with blue-green both revisions would read the same `files`"
+            yield Complaint(("files",), message, "write strategy: replace", at_key=True)
 
     def _complaints_about_ports(
         self,
