@@ -5,10 +5,13 @@ A machine makes drivers, describes containers that behave in a certain way, and 
 what only a test may do. Nothing here is a test.
 """
 
+import contextlib
+import http.client
 import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -19,6 +22,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from reconciler.drivers.memory import MemoryDriver, World
+from reconciler.drivers.memory.leading import answering
 from reconciler.drivers.podman.create_request import container_labels, create_request
 from reconciler.drivers.podman.driver import PodmanDriver, Settings
 from reconciler.drivers.podman.elsewhere import Registry
@@ -194,6 +198,19 @@ class MemoryMachine(Machine):
     def serving(self, name="web", **changes):
         return self.spec(name, **changes)
 
+    def answering(self, port, address="127.0.0.1"):
+        """Return who answers at a port of the machine, by the name of the container."""
+        found = answering(self.world, port)
+        return found.name if found else ""
+
+    def client(self, spec, port):
+        """Be connected to a container for a while."""
+        self.world.connect(spec.container_name)
+        return contextlib.nullcontext()
+
+    def connected(self, spec):
+        return self.world.box(spec.container_name).clients
+
     def answers(self, spec, *, ok, message):
         self.world.set_health(spec.container_name, ok, message)
 
@@ -281,6 +298,7 @@ class PodmanMachine(Machine):
         self.socket = socket or directory / "podman.sock"
         self.process = None
         self.tagged = []
+        self.clients = {}
         if socket is None:
             self.begin_service()
         super().__init__()
@@ -356,8 +374,35 @@ class PodmanMachine(Machine):
         return self.script(text + end, name)
 
     def serving(self, name="web", **changes):
-        text = f"cd /tmp; echo well > index.html; exec busybox httpd -f -p {PORT} -h /tmp"
+        told = changes.get("container_name", name)
+        text = f"cd /tmp; echo well > index.html; echo {told} > name;"
+        text += f" exec busybox httpd -f -p {PORT} -h /tmp"
         return self.script(text, name, readonly_root=True, **changes)
+
+    def answering(self, port, address="127.0.0.1"):
+        asked = http.client.HTTPConnection(address, port, timeout=5)
+        try:
+            asked.request("GET", "/name")
+            return asked.getresponse().read().decode().strip()
+        except ConnectionError:
+            return ""
+        finally:
+            asked.close()
+
+    @contextlib.contextmanager
+    def client(self, spec, port):
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as made:
+            self.clients[spec.container_name] = made
+            yield made
+
+    def connected(self, spec):
+        """What it says arrives, as long as it is connected."""
+        made = self.clients[spec.container_name]
+        try:
+            made.sendall(b"GET /name HTTP/1.0\r\n\r\n")
+            return int(made.recv(100).startswith(b"HTTP/1"))
+        except OSError:
+            return 0
 
     def answers(self, spec, *, ok, message):
         """A real container answers for itself."""

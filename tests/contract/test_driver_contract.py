@@ -28,7 +28,7 @@ from reconciler.model.container import (
 )
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.image_reference import parse_image_reference
-from reconciler.model.isolation import Egress, IsolationSpec, Passage
+from reconciler.model.isolation import Egress, IsolationSpec, Lead, Passage
 from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
 from reconciler.model.pin import Pin
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
@@ -1324,6 +1324,127 @@ def test_names_are_known_from_the_start_and_changed_while_it_runs(machine):
     assert machine.see(spec).names == ()
     machine.driver.write_names(f"{machine.instance}-gone", names)
     machine.driver.forget_isolation("notes")
+
+
+# --- ports that are led ----------------------------------------------------------------------
+
+
+LED = PortSpec(28433, PORT)
+
+
+def two_revisions(machine, port=LED):
+    """Return two running containers that ask for one port, and what leads it to either."""
+    specs = [
+        networked(
+            machine,
+            machine.serving,
+            container_name=f"{machine.instance}-notes-web-{number}",
+            ports=(port,),
+            led=True,
+        )
+        for number in (1, 2)
+    ]
+    seen = [machine.running(spec) for spec in specs]
+
+    def lead(number):
+        to = seen[number - 1]
+        led = Lead(to.ref, port.bind, port.host, machine.see(specs[number - 1]).address, PORT)
+        machine.driver.isolate(IsolationSpec("notes", machine.network.interface, lead=led))
+        return led
+
+    for spec in specs:
+        assert until(lambda s=spec: machine.probe(s).ok)
+    return (*specs, lead)
+
+
+def test_a_port_leads_to_whom_the_rules_say_while_both_run(machine):
+    one, two, lead = two_revisions(machine)
+    assert machine.see(one).address != machine.see(two).address
+    assert machine.answering(LED.host) == ""
+    for spec, number in ((one, 1), (two, 2), (one, 1)):
+        led = lead(number)
+        assert machine.answering(LED.host) == spec.container_name
+        (rules,) = machine.driver.observe().isolation
+        assert rules.lead == led
+    machine.driver.isolate(IsolationSpec("notes", machine.network.interface))
+    assert machine.answering(LED.host) == ""
+    machine.driver.forget_isolation("notes")
+
+
+def test_who_is_connected_stays_so_when_the_port_leads_to_another(machine):
+    one, two, lead = two_revisions(machine)
+    lead(1)
+    with machine.client(one, LED.host):
+        lead(2)
+        assert machine.answering(LED.host) == two.container_name
+        assert machine.connected(one)
+    machine.driver.drain(machine.see(one).ref, 5.0, threading.Event())
+    assert not machine.connected(one)
+    machine.driver.stop(one.container_name, 0)
+    assert machine.answering(LED.host) == two.container_name
+    machine.driver.forget_isolation("notes")
+
+
+def test_a_lead_comes_back_with_the_rules_of_any_app(machine):
+    one, _, lead = two_revisions(machine)
+    led = lead(1)
+    machine.flush_rules()
+    assert machine.answering(LED.host) == ""
+    assert machine.driver.observe().isolation == ()
+    machine.driver.isolate(rules(machine, app="db"))
+    if machine.kind == "memory":  # it remembers nothing that was flushed
+        lead(1)
+    assert {i.app: i.lead for i in machine.driver.observe().isolation}["notes"] == led
+    assert machine.answering(LED.host) == one.container_name
+    for each in ("notes", "db"):
+        machine.driver.forget_isolation(each)
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1", "0.0.0.0"])
+def test_a_port_at_which_somebody_listens_is_not_led(machine, bind):
+    taken = networked(machine, machine.spec, app="db", ports=(LED,))
+    machine.running(taken)
+    led = Lead("a" * 64, bind, LED.host, "10.0.0.2", PORT)
+    with pytest.raises(DriverRejected, match=r"cannot lead port 28433 to notes: it is in use"):
+        machine.driver.isolate(replace(rules(machine), lead=led))
+    machine.driver.stop(taken.container_name, 0)
+    assert machine.becomes(taken, EXITED)
+    machine.driver.isolate(replace(rules(machine), lead=led))
+    machine.driver.forget_isolation("notes")
+
+
+def test_what_the_app_itself_has_published_may_be_led_elsewhere(machine):
+    """So begins an app to hand over."""
+    before = networked(machine, machine.serving, name="web", ports=(LED,))
+    machine.running(before)
+    assert until(lambda: machine.probe(before).ok)
+    _, two, lead = two_revisions(machine)
+    lead(2)
+    assert machine.answering(LED.host) == two.container_name
+    machine.driver.forget_isolation("notes")
+
+
+@pytest.mark.parametrize(("bind", "other"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")])
+def test_a_port_leads_to_one_app(machine, bind, other):
+    led = Lead("a" * 64, bind, LED.host, "10.0.0.2", PORT)
+    machine.driver.isolate(replace(rules(machine), lead=led))
+    second = replace(rules(machine, app="db"), lead=replace(led, ref="b" * 64, bind=other))
+    with pytest.raises(DriverRejected, match="cannot lead port 28433 to db: it leads to notes"):
+        machine.driver.isolate(second)
+    machine.driver.isolate(replace(second, lead=replace(second.lead, host=28434)))
+    assert [i.lead.host for i in machine.driver.observe().isolation] == [28434, 28433]
+    for each in ("notes", "db"):
+        machine.driver.forget_isolation(each)
+
+
+def test_nobody_is_waited_for_where_nobody_is_connected(machine):
+    spec = machine.spec()
+    machine.driver.create(spec)
+    for ref in (spec.container_name, "f" * 64):
+        machine.driver.drain(ref, 60.0, threading.Event())
+    machine.driver.start(spec.container_name)
+    machine.driver.drain(spec.container_name, 60.0, threading.Event())
+    assert machine.state(spec) is RUNNING
 
 
 # --- what apps reach -----------------------------------------------------------------------------

@@ -8,17 +8,18 @@ from reconciler.model.isolation import Lead
 
 def check(world: World, instance: str, app: str, lead: Lead) -> None:
     """Refuse a port that somebody else has."""
-    led = (
-        rules.lead.overlaps(lead.bind, lead.host)
-        for (_, other), rules in world.rules.items()
-        if rules.lead is not None and other != app
-    )
+    for (_, other), rules in world.rules.items():
+        if other != app and rules.lead is not None and rules.lead.overlaps(lead.bind, lead.host):
+            raise DriverRejected(
+                f"cannot lead port {lead.host} to {app}: it leads to {other};"
+                " choose another host port for one of them",
+            )
     listens = (
         box.listens(lead.host)
         for box in world.boxes.values()
         if (box.instance, box.spec.app if box.spec else "") != (instance, app)
     )
-    if any(led) or any(listens) or (lead.host, "tcp") in world.taken_ports:
+    if any(listens) or (lead.host, "tcp") in world.taken_ports:
         raise DriverRejected(
             f"cannot lead port {lead.host} to {app}: it is in use; choose another host port, or"
             " stop what listens there",
