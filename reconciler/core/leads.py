@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from reconciler.core.comparison import Comparison
 from reconciler.core.relations import Surroundings
 from reconciler.core.revisions import belongs
-from reconciler.core.switching import serving
+from reconciler.core.switching import hands_over, serving
 from reconciler.model.container import ContainerSpec
 from reconciler.model.desired import AppSpec
 from reconciler.model.isolation import Lead
@@ -20,6 +20,8 @@ def lead_of(comparison: Comparison, around: Surroundings) -> Lead | None:
     nobody is published anew at an address that he may not have been allowed. While nobody serves
     for a moment, the port waits for who comes back.
     """
+    if not comparison.outdated and not hands_over(comparison.spec):
+        return None
     rules = around.in_force.get(comparison.spec.id)
     held, seen = rules.lead if rules else None, serving(comparison)
     if seen is None:

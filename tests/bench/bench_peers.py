@@ -218,19 +218,8 @@ class Load:
 
 def gaps():
     """Requests that failed, and the longest silence, while one app was updated."""
-    rows = []
+    rows = [_ours("archipelago", "replace"), _ours("archipelago, blue-green", "blue-green")]
     with box() as (it, raw):
-        port = [{"host": PORT, "container": 8080}]
-        it.write("web", command=SERVE.format("old"), ports=port)
-        it.start().wait_ready("web")
-        rows.append(
-            [
-                "archipelago",
-                *_updated(lambda: it.write("web", command=SERVE.format("new"), ports=port)),
-            ]
-        )
-        it.stop()
-        it.clean()
         compose = Compose(it, raw)
 
         def service(text):
@@ -255,6 +244,17 @@ def gaps():
         except subprocess.CalledProcessError as error:
             print(f"left out: podman-compose: {error.stderr[-150:]}")
     tell("one app updated under load", ["by", "asked", "failed", "longest gap ms"], rows)
+
+
+def _ours(name, strategy):
+    with box() as (it, _):
+        more = {"ports": [{"host": PORT, "container": 8080}], "update": {"strategy": strategy}}
+        it.write("web", command=SERVE.format("old"), **more)
+        it.start().wait_ready("web")
+        row = [name, *_updated(lambda: it.write("web", command=SERVE.format("new"), **more))]
+        it.stop()
+        it.clean()
+        return row
 
 
 def _updated(change):

@@ -1,12 +1,15 @@
 """An app that hands over loses no request: neither to an update, nor to one that fails."""
 
 import http.client
+import random
+import signal
+import subprocess
 import threading
 import time
 from collections import Counter
 
 import pytest
-from e2e.box import app
+from e2e.box import app, ready
 
 pytestmark = pytest.mark.e2e
 
@@ -99,3 +102,100 @@ def test_no_request_is_lost_by_an_update(box):
     assert load.failures == []
     assert set(load.answers) == {"red", "blue", "green"}
     assert page() == "green"
+
+
+def test_no_request_is_lost_by_an_update_that_fails(box):
+    it = box()
+    write(it, "red")
+    it.start(**QUICK)
+    it.wait_ready("web")
+    first = it.container("web")
+    with Load() as load:
+        load.wait("red")
+        write(it, "blue", ILL)
+        it.wait(lambda s: app(s, "web")["reason"] == "RolledBack", "the way back", 60)
+        it.wait(lambda s: len(it.containers()) == 1, "its end")
+    assert load.failures == []
+    assert set(load.answers) == {"red"}
+    after = it.container("web")
+    assert (after["Id"], after["StartedAt"]) == (first["Id"], first["StartedAt"]), "never stopped"
+    assert all(c["status"] for c in app(it.status(), "web")["conditions"] if c["type"] == "Ready")
+
+
+def test_the_usual_way_loses_some(box):
+    """Else the tests above would prove nothing."""
+    it = box()
+    write(it, "red", strategy="replace")
+    it.start(**QUICK)
+    it.wait_ready("web")
+    with Load() as load:
+        load.wait("red")
+        write(it, "blue", strategy="replace")
+        load.wait("blue")
+    assert load.failures
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_no_request_is_lost_when_the_loop_is_killed_on_the_way(box, seed):
+    it, chance = box(), random.Random(seed)
+    write(it, "red")
+    it.start(**QUICK)
+    it.wait_ready("web")
+    with Load() as load:
+        load.wait("red")
+        for number in range(4):
+            write(it, f"new{number}")
+            it.wait(lambda s: len(it.containers(running=True)) == 2, "both")
+            time.sleep(chance.uniform(0, 1.5))  # anywhere between two steps, or in one
+            it.stop(signal.SIGKILL)
+            it.start(**QUICK)
+            load.wait(f"new{number}")
+            settled(it)
+    assert load.failures == []
+
+
+def test_a_flush_and_a_death_are_made_good(box):
+    it = box()
+    write(it, "red")
+    it.start(**QUICK)
+    it.wait_ready("web")
+    it.podman("kill", it.container("web")["Id"])
+    it.wait(lambda s: app(s, "web")["action"] != "keep" or not ready(s, "web"), "its end")
+    it.wait_ready("web")
+    assert eventually(lambda: page() == "red")
+    subprocess.run(["nft", "delete", "table", "inet", f"archipelago-{it.instance}"], check=True)
+    assert eventually(lambda: page() == "red")
+    it.wait_ready("web")
+    it.run("suspend", "web")
+    it.wait(lambda s: app(s, "web")["reason"] == "Suspended", "the stop")
+    assert eventually(refused), "nobody is led to what does not run"
+    it.run("resume", "web")
+    assert eventually(lambda: page() == "red")
+    it.write("other", command="exec sleep 9999")
+    it.delete("web")
+    it.wait_gone("web")
+    it.wait_ready("other")
+    listing = ["nft", "list", "table", "inet", f"archipelago-{it.instance}"]
+    table = subprocess.run(listing, capture_output=True, text=True, check=True)
+    assert "hook forward" in table.stdout
+    assert "hook prerouting" not in table.stdout
+
+
+def refused():
+    try:
+        page()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def eventually(wanted, patience=30.0):
+    ends = time.monotonic() + patience
+    while time.monotonic() < ends:
+        try:
+            if wanted():
+                return True
+        except (OSError, http.client.HTTPException):
+            pass
+        time.sleep(0.01)
+    return False

@@ -178,6 +178,11 @@ CASES = [
         },
     ),
     (
+        "a port that leads by our rules is none of the engine's",
+        {"network": "net", "ports": (PortSpec(80, 8080),), "led": True},
+        {**BRIDGE, "Networks": {"net": {"aliases": ["web"]}}, "portmappings": []},
+    ),
+    (
         "the host's network has neither aliases nor ports",
         {"network_policy": NetworkPolicy.HOST, "network": "net", "ports": (PortSpec(1, 2),)},
         {"netns": {"nsmode": "host"}},

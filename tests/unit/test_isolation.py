@@ -34,7 +34,7 @@ from reconciler.model.change import (
 )
 from reconciler.model.container import HealthCheck, HealthKind, NetworkPolicy, PortSpec
 from reconciler.model.desired import Connection
-from reconciler.model.isolation import Egress, IsolationSpec, Passage
+from reconciler.model.isolation import Egress, IsolationSpec, Lead, Passage
 from reconciler.model.observed import ContainerState, ObservedNetwork
 from reconciler.model.step_words import describe
 
@@ -418,6 +418,10 @@ def test_one_of_them_is_no_hindrance(which):
     [
         (Isolate(CONNECTED), "isolating web but for db:5432"),
         (Isolate(ALONE["db"]), "isolating db"),
+        (
+            Isolate(replace(ALONE["db"], lead=Lead("a", "127.0.0.1", 80, AT, 8080))),
+            f"isolating db, leading to {AT}",
+        ),
         (WriteNames("web-main", NAMES), "telling web-main of db, main.db"),
         (WriteNames("web-main", ()), "telling web-main of no other apps"),
         (ForgetIsolation("web"), "removing the rules of web"),

@@ -84,6 +84,13 @@ IN_THE_APP = rows(
   custom: [] ¦ 6:3 ¦ `custom` is not available in this version ¦ remove
   network: {egress: wan} ¦ 6:21 ¦ `wan` is not one of internet, lan, none ¦ did you mean `lan`?
   update: {strategy: recreate} ¦ 6:22 ¦ is not one of replace, blue-green ¦ write replace
+  update: {strategy: blue-green} ¦ 6:22 ¦ needs one published port of tcp, and this app has none ¦ write replace
+  update: {strategy: blue-green}⏎  ports: [{host: 80, container: 80}, {host: 81, container: 81}] ¦ 6:22 ¦ needs one published port of tcp, and this app has 2 ¦ write replace
+  update: {strategy: blue-green}⏎  ports: [{host: 80, container: 80, protocol: udp}] ¦ 7:47 ¦ needs a port of tcp, not udp ¦ write tcp
+  update: {strategy: blue-green}⏎  ports: [{host: 80, container: 80, bind: "::"}] ¦ 7:43 ¦ leads addresses of IPv4 alone, not :: ¦ 0.0.0.0
+  update: {strategy: blue-green}⏎  ports: [{host: 80, container: 80}]⏎  volumes: [{name: data, target: /data}] ¦ 8:34 ¦ both revisions would write to `/data` at once ¦ options: [ro]
+  update: {strategy: blue-green}⏎  ports: [{host: 80, container: 80}]⏎  volumes: [{type: bind, source: /srv, target: /data}] ¦ 8:48 ¦ both revisions would write to `/data` at once ¦ options: [ro]
+  update: {strategy: blue-green}⏎  security: {network_policy: host} ¦ 6:22 ¦ needs a network of the app's own, not `network_policy: host` ¦ write replace
   update: {health_deadline: 0s} ¦ 6:29 ¦ 0s is out of bounds ¦ 86400s
   backup: {exclude: [a b]} ¦ 6:22 ¦ `a b` is not the name of a volume ¦ data
   backup: {pre: ""} ¦ 6:17 ¦ the command is empty ¦
@@ -247,6 +254,7 @@ IN_THE_CONTAINER = rows(
     ONE,
     """
     build: web ¦ 6:5 ¦ either made from an `image` or by a `build` ¦ remove one
+    ports: [{host: 80, container: 80}]⏎    restart: on-failure⏎  update: {strategy: blue-green} ¦ 7:14 ¦ needs a container that goes on, not `restart: on-failure` ¦ write always
     comand: a ¦ 6:5 ¦ there is no key `comand` ¦ did you mean `command`?
     cap_add: [CHOWN] ¦ 6:5 ¦ there is no key `cap_add` ¦ capabilities
     shm_size: 64 ¦ 6:15 ¦ too few for any process ¦ 64Mi
@@ -346,6 +354,7 @@ FOR_IMAGES = rows(
 BETWEEN_CONTAINERS = rows(
     TWO,
     """
+  update: {strategy: blue-green} ¦ 8:22 ¦ is for apps of one container, and this one has 2 ¦ write replace
   ports: [] ¦ 8:3 ¦ `ports` belongs to one container, and this app has several ¦ app.containers.<name>.ports
   security: {readonly_root: true} ¦ 8:3 ¦ `security` belongs to one container ¦ app.containers.<name>
       depends_on: [dbs] ¦ 8:7 ¦ this app has no container `dbs` ¦ did you mean `db`?

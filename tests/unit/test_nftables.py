@@ -5,10 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.drivers.podman import nftables
 from reconciler.drivers.podman.addresses import address_in
-from reconciler.model.isolation import LAN_RANGES, Egress, IsolationSpec, Passage
+from reconciler.model.isolation import LAN_RANGES, Egress, IsolationSpec, Lead, Passage
 
 WEB = IsolationSpec("web", "ar1", (Passage("db", "ar2", 53, "udp"), Passage("db", "ar2", 5432)))
 DB = IsolationSpec("db", "ar2")
@@ -23,6 +24,51 @@ def test_the_table_is_written_as_it_always_was(request):
     if request.config.getoption("--update-golden"):
         GOLDEN.write_text(text)
     assert text == GOLDEN.read_text()
+
+
+LED = Lead("0" * 64, "0.0.0.0", 80, "10.89.0.195", 8080)
+HERE = Lead("1" * 64, "127.0.0.1", 8081, "10.89.1.196", 8080)
+LEADING = (replace(DB, lead=HERE), HOME, replace(WEB, app="w" * 63, lead=LED))
+LED_TABLE = GOLDEN.with_name("firewall-led.nft")
+
+
+def test_a_table_that_leads_ports_is_written_as_it_always_was(request):
+    text = nftables.script("box", LEADING)
+    if request.config.getoption("--update-golden"):
+        LED_TABLE.write_text(text)
+    assert text == LED_TABLE.read_text()
+
+
+def test_where_no_port_is_led_nothing_of_it_is_in_the_table():
+    assert "type nat" not in nftables.script("box", ALL)
+    assert "map" not in nftables.script("box", ALL)
+
+
+@pytest.fixture(scope="module")
+def led():
+    """What nft 1.0.6 printed of the table that leads ports."""
+    return json.loads((GOLDEN.parent / "firewall-led.json").read_text())
+
+
+def test_where_ports_lead_is_read_back(led):
+    assert nftables.isolations(json.dumps(led)) == LEADING
+    assert nftables.of_another_make(json.dumps(led)) == LEADING
+
+
+@pytest.mark.parametrize("kind", ["chain", "rule"])
+def test_a_table_that_leads_and_lacks_anything_is_no_table_of_ours(led, kind):
+    items = led["nftables"]
+    for number, item in enumerate(items):
+        if kind in item:
+            less = {"nftables": items[:number] + items[number + 1 :]}
+            assert nftables.isolations(json.dumps(less)) is None
+
+
+def test_a_table_that_leads_for_nobody_or_a_stranger_is_no_table_of_ours(led):
+    text = json.dumps(led)
+    assert nftables.isolations(text.replace('"db ' + "1" * 64, '"other ' + "1" * 64)) is None
+    items = [item for item in led["nftables"] if "map" not in item]
+    assert nftables.isolations(json.dumps({"nftables": items})) is None
 
 
 def test_the_order_of_apps_means_nothing():

@@ -13,6 +13,8 @@ from reconciler.core.resolve import Platform, resolve
 from reconciler.model.container import (
     DeviceSpec,
     FileSpec,
+    HealthCheck,
+    HealthKind,
     MountKind,
     MountSpec,
     NetworkPolicy,
@@ -791,3 +793,25 @@ def test_only_what_is_not_optional_is_protected():
     web = spec(dependencies=wanted)
     assert [(r.app, r.optional) for r in web.requires] == [("db", False), ("cache", True)]
     assert web.containers[0].requires == ("db",)
+
+
+PUBLISHED = [{"host": 80, "container": 8080}]
+HANDS_OVER = {"update": {"strategy": "blue-green"}, "ports": PUBLISHED}
+
+
+def test_an_app_that_hands_over_is_led_and_asked_whether_it_is_well():
+    (plain,), (it,) = spec(ports=PUBLISHED).containers, spec(**HANDS_OVER).containers
+    assert (plain.led, plain.health) == (False, None)
+    assert (it.led, it.health) == (True, HealthCheck(HealthKind.TCP, 8080))
+    assert it.ports == plain.ports
+    check = {"type": "http", "port": 8080, "path": "/well"}
+    (it,) = spec(**HANDS_OVER, health_check=check).containers
+    assert it.health.path == "/well"
+
+
+def test_an_address_to_which_nothing_leads_is_told_where_it_was_given():
+    over = {"ports": [{"container": 8080, "bind": "::"}]}
+    found = resolved(
+        holding(install("web", overrides=over)), holding(document("web", **HANDS_OVER))
+    )
+    assert "leads addresses of IPv4 alone, not ::" in found.broken["web"].message

@@ -208,12 +208,8 @@ class AppManifest(Part):
         placement: Placement,
         containers: Mapping[str, ContainerManifest],
     ) -> Iterator[Complaint]:
-        if self.update.strategy is not Strategy.BLUE_GREEN:
-            return
-        yield from complaints_about_handover(placement, containers, self.network_policy)
-        if self.files:
-            message = "with blue-green both revisions would read the same `files`"
-            yield Complaint(("files",), message, "write strategy: replace", at_key=True)
+        if self.update.strategy is Strategy.BLUE_GREEN:
+            yield from complaints_about_handover(placement, containers, self.network_policy)
 
     def _complaints_about_ports(
         self,

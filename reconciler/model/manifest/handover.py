@@ -21,6 +21,7 @@ def complaints_about_handover(
     if network is not NetworkPolicy.ISOLATED:
         message = f"blue-green needs a network of the app's own, not `network_policy: {network}`"
         yield Complaint(_AT, message, _HINT)
+        return
     if len(containers) != 1:
         message = f"blue-green is for apps of one container, and this one has {len(containers)}"
         yield Complaint(_AT, message, "write replace")
