@@ -804,7 +804,7 @@ def test_an_app_that_hands_over_is_led_and_asked_whether_it_is_well():
     assert (plain.led, plain.health) == (False, None)
     assert (it.led, it.health) == (True, HealthCheck(HealthKind.TCP, 8080))
     assert it.ports == plain.ports
-    check = {"type": "http", "port": 8080, "path": "/well"}
+    check = {"type": "http", "endpoint": "http://localhost:8080", "path": "/well"}
     (it,) = spec(**HANDS_OVER, health_check=check).containers
     assert it.health.path == "/well"
 
