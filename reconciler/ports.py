@@ -148,8 +148,8 @@ class Driver(Protocol):
         """
         Have exactly these rules for an app, at once and in one piece; those of others stay.
 
-        They hold for packets of connections that are open already. Where there can be none,
-        DriverRejected says why.
+        They hold for packets of connections that are open already; where a port leads, for those
+        that begin. Where there can be none, or somebody else has the port, DriverRejected says so.
         """
         ...
 

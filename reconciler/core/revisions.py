@@ -10,7 +10,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from reconciler.core import pins
+from reconciler.core import pins, switching
 from reconciler.core.comparison import Comparison
 from reconciler.core.situation import Situation
 from reconciler.model.desired import AppSpec, Requirement
@@ -96,6 +96,8 @@ def proven_at(situation: Situation, comparison: Comparison) -> datetime | None:
     spec = comparison.spec
     good = situation.evidence.good.get(spec.id)
     if spec.suspended or spec.rolled_back or not comparison.ready():
+        return None
+    if switching.hands_over(spec) and not switching.taken_over(comparison):
         return None
     if good is not None and good.proven and is_revision(good, spec, comparison.current.values()):
         return None

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from reconciler.core import leads, switching
 from reconciler.core.planner import compare_all, plan
 from reconciler.core.relations import Surroundings
+from reconciler.core.revisions import proven_at
 from reconciler.model.change import Isolate
 from reconciler.model.container import PortSpec
 from reconciler.model.evidence import Evidence
@@ -241,3 +242,9 @@ def test_how_long_it_may_take_is_counted_from_its_making():
     late = replace(there(NEW), created_at=NOW, started_at=NOW)
     made = plan(world(late, there(OLD), led=OLD))
     assert made.look_again_at is not None
+
+
+def test_no_revision_is_good_to_which_the_port_never_led():
+    for led, good in ((OLD, False), (NEW, True)):
+        it = world(there(NEW), there(OLD), led=led, well=True)
+        assert (proven_at(it, compare_all(it)["web"]) is not None) is good
