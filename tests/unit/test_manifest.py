@@ -515,3 +515,15 @@ def test_a_way_out_is_that_of_a_network_of_the_apps_own(policy, egress, fits):
     problems = load_documents(text.encode(), "a.yml").problems
     words = [f"`egress: {egress}` needs a network of the app's own, and this has none"]
     assert [p.message.partition(": ")[2] for p in problems] == ([] if fits else words)
+
+
+def test_what_reads_alone_may_hand_over():
+    it = app(
+        "  container: {image: a, tmpfs: [/tmp]}\n"
+        "  ports: [{host: 80, container: 8080}]\n"
+        "  volumes:\n"
+        "    - {name: pages, target: /srv, options: [ro]}\n"
+        "    - {type: tmpfs, target: /cache}\n"
+        "  update: {strategy: blue-green}"
+    )
+    assert it.unsupported() == ()
