@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from msgspec.structs import replace
 from simulation import IMAGE
 
+from reconciler.drivers.memory.leading import answering
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
 from reconciler.model.container import Resources
 from reconciler.model.evidence import Evidence
@@ -33,9 +34,10 @@ ERRORS = [DriverUnavailable, DriverRejected, DriverConflict]
 VERBS = [
     *("observe", "prepare_image", "ensure_network", "ensure_volume", "create", "write_files"),
     *("start", "stop", "remove", "remove_network", "isolate", "forget_isolation"),
-    *("write_names", "attach", "detach", "set_limits"),
+    *("write_names", "attach", "detach", "set_limits", "drain"),
 ]
 CHECK = {"type": "tcp", "endpoint": "8080", "interval": "1s", "retries": 1}
+PORTS = {name: 9000 + number for number, name in enumerate(NAMES)}
 names = st.sampled_from(NAMES)
 moments = st.sampled_from(["before", "after"])
 
@@ -60,7 +62,7 @@ class AnythingGoes(RuleBasedStateMachine):
     @rule(
         name=names,
         image=st.sampled_from(IMAGES),
-        shape=st.sampled_from(["plain", "checked", "pair", "job"]),
+        shape=st.sampled_from(["plain", "checked", "pair", "job", "led"]),
         needed=st.sets(st.sampled_from([*NAMES, SHELF]), max_size=2),
         connected=st.booleans(),
     )
@@ -71,8 +73,12 @@ class AnythingGoes(RuleBasedStateMachine):
         main = {"image": image, "environment": {"TURN": str(self.turn)}}
         main |= {"volumes": [{"name": "data", "target": "/data"}]}
         main |= {"resources": {"memory_limit": "64Mi"}}
-        containers = {"main": main}
+        containers, more = {"main": main}, {}
         match shape:
+            case "led":
+                del main["volumes"]
+                main |= {"health_check": CHECK, "ports": [{"host": PORTS[name], "container": 80}]}
+                more["update"] = {"strategy": "blue-green"}
             case "checked":
                 main["health_check"] = CHECK
             case "pair":
@@ -83,7 +89,7 @@ class AnythingGoes(RuleBasedStateMachine):
                 main["depends_on"] = {"job": "completed"}
                 self.box.world.exits(f"{name}/job", 0)
         requires = [{"app_id": n, **ports} for n in below]
-        self.folder.write(name, requires=requires, containers=containers)
+        self.folder.write(name, requires=requires, containers=containers, **more)
 
     @rule(gone=st.sets(names, min_size=1), said=st.booleans())
     def delete(self, gone, said):
@@ -238,12 +244,22 @@ class AnythingGoes(RuleBasedStateMachine):
         self._write_what_is_missing()
         box.settle()
         self.confirm()
+        for app in [*box.revisions.failed]:  # a reboot at its deadline is no update's fault
+            box.revisions.retry(app, box.clock.now())
         box.settle()
         box.assert_as_desired()
+        self.assert_led()
         calls = len(box.world.calls)
         box.run(3)
         assert len(box.world.calls) == calls, "at rest it acts"
         assert box.seen_of_strangers() == box.foreign
+
+    def assert_led(self):
+        """A port leads to the one container of an app that hands over, and to none of others."""
+        for name, port in PORTS.items():
+            led = "update" in self.folder.apps.get(name, {})
+            found = answering(self.box.world, port)
+            assert (found is not None and found.path == f"{name}/main") is led, name
 
     def _write_what_is_missing(self):
         """An empty folder and a requirement that nobody wrote would be held for ever."""
