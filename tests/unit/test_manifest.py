@@ -486,11 +486,11 @@ def test_what_cannot_be_enforced_yet_holds_and_what_only_cares_is_said():
     it = app(
         "  container: {image: a, resources: {disk_limit: 10Gi}}\n"
         "  network: {egress: none}\n"
-        "  security: {apparmor_profile: mine}\n"
+        "  hooks: {post_install: [{copy: {a: [1]}}]}\n"
         "  update: {strategy: replace, rollback: true, health_deadline: 60s}\n"
         "  backup: {exclude: [cache]}"
     )
-    assert it.unsupported() == ("security",)
+    assert it.unsupported() == ("hooks",)
     assert [path for path, _ in it.warnings()] == ["backup"]
     plain = app("  container: {image: a}\n  network: {egress: lan}\n  update: {}")
     assert (plain.unsupported(), plain.warnings()) == ((), ())
