@@ -228,4 +228,4 @@ def test_every_example_of_the_manual_is_right(example):
 
 
 def test_the_manual_has_examples():
-    assert len(EXAMPLES) == 14
+    assert len(EXAMPLES) == 15
