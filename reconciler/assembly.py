@@ -23,6 +23,7 @@ from reconciler.probes import ProbePool
 from reconciler.reconcile import Parts, PassResult, Reconciler
 from reconciler.registry.client import RegistryClient
 from reconciler.registry.ledger import FileLedger
+from reconciler.registry.past import PastFile
 from reconciler.report import places
 from reconciler.report.audit.export import CheckpointExport
 from reconciler.report.audit.log import AuditLog
@@ -81,9 +82,10 @@ def loop(
     if found.service is not None:
         stack.callback(found.service.stop)
     hooks = Hooks(observe_call=metrics.api_call, warn=logs.warn)
-    ledger = parts.ledger(settings, logs.warn)
+    past = parts.past(settings, logs.warn)
+    ledger = parts.ledger(settings, logs.warn, past)
     driver = parts.podman(settings, found, ledger, hooks)
-    built = _Built(settings, SystemClock(), driver, ledger, metrics, logs)
+    built = _Built(settings, SystemClock(), driver, ledger, past, metrics, logs)
     controller, usage = built.controller(stack, found.keeper(), on_status, log=log)
     return Loop(controller, usage, found.sentence, address)
 
@@ -106,6 +108,7 @@ class _Built(Struct):
     clock: SystemClock
     driver: PodmanDriver
     ledger: FileLedger
+    past: PastFile
     metrics: Metrics
     logs: LogSink
 
@@ -160,7 +163,7 @@ class _Built(Struct):
             desired=parts.desired(settings, clock),
             catalogue=parts.catalogue(settings, clock),
             driver=self.driver,
-            evidence=parts.evidence(settings, clock, self.ledger, kept, audit.trouble),
+            evidence=parts.evidence(settings, clock, self.ledger, kept, audit.trouble, self.past),
             lanes=lanes,
             probes=probes,
             usage=usage,
@@ -172,6 +175,7 @@ class _Built(Struct):
             clock=clock,
             notices=notices,
             restore_pins=self.ledger.restore,
+            remember_signers=self.past.remember,
             source=source,
             known_attempts=attempts.known,
             keep_attempts=attempts.keep,

@@ -39,7 +39,7 @@ from reconciler.model.commit import SourceStatus
 from reconciler.model.desired import Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
-from reconciler.model.pin import Pin, PinKey
+from reconciler.model.pin import Pin, PinKey, Signer
 from reconciler.model.revision import FailedRevision
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.status import ConditionType, PassStatus, Status
@@ -80,6 +80,7 @@ class Parts(Struct, frozen=True):
     clock: Clock
     notices: Callable[[], tuple[str, ...]] = tuple
     restore_pins: Callable[[Mapping[PinKey, Pin]], None] = lambda _: None
+    remember_signers: Callable[[Mapping[PinKey, tuple[Signer, ...]]], None] = lambda _: None
     source: Callable[[], SourceStatus | None] = lambda: None
     known_attempts: Callable[[datetime], Mapping[str, Attempts]] = lambda _: {}
     keep_attempts: Callable[[Mapping[str, Attempts]], None] = lambda _: None
@@ -151,6 +152,9 @@ class Reconciler:
         parts.trials.watch(trials)
         parts.last_words.watch(looping.log_ends(situation, comparisons))
         parts.signatures.watch(proving.to_check(comparisons, situation.evidence))
+        signed = proving.first_signers(comparisons, situation.evidence)
+        if signed:
+            parts.remember_signers(signed)
         more = self._keep(situation, comparisons)
         status = self._tell(began, situation, made, comparisons, trials)
         again = 0.0 if more else self._look_again(situation, made, settle)

@@ -20,6 +20,7 @@ from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import SuspendManifest
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.permission import parse_permission, permission_hash
+from reconciler.model.pin import Past
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.trial import Tried
 from reconciler.model.trust import SignatureRecords
@@ -252,7 +253,11 @@ class GivenSignatures:
 class Facts:
     def __init__(self, world, revisions):
         self.evidence = Evidence(free_bytes=2**40)
-        self.world, self.revisions = world, revisions
+        self.world, self.revisions, self.past = world, revisions, {}
+
+    def remember(self, signers):
+        for key, those in signers.items():
+            self.past[key] = replace(self.past.get(key, Past()), signers=those)
 
     def gather(self):
         kept = self.revisions
@@ -260,6 +265,7 @@ class Facts:
             self.evidence,
             secrets=frozenset(self.world.secrets.values),
             pins=self.world.ledger.pins(),
+            past=dict(self.past),
             good=dict(kept.good),
             failed=dict(kept.failed),
             retried=dict(kept.retried),
@@ -318,6 +324,7 @@ class Simulation:
                 recorder=self.diary,
                 clock=self.clock,
                 restore_pins=self.world.ledger.restore,
+                remember_signers=self.facts.remember,
                 known_attempts=lambda _: self.attempts,
                 keep_attempts=self._keep,
             ),

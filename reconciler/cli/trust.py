@@ -57,12 +57,13 @@ def test(
     from msgspec.structs import replace
 
     from reconciler import wiring
-    from reconciler.core.trusting import judge, repository_of
+    from reconciler.core.signers import repository_of
+    from reconciler.core.trusting import judge
     from reconciler.model.evidence import Evidence
 
     settings = call.settings()
     trust = _usable(settings.trust, wiring.trust(settings))
-    subject, findings = wiring.look_at_signatures(image, trust.keys)
+    subject, findings = wiring.look_at_signatures(image, trust)
     evidence = Evidence(trust=trust, signatures={subject: findings})
     said = judge(image, signature, subject, evidence)
     name = replace(subject, repository=repository_of(image))

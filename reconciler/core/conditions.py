@@ -59,6 +59,8 @@ _STALLED = frozenset(
         Reason.SECRET_LOST,
         Reason.NOT_ON_RECORD,
         Reason.NOT_VERIFIED,
+        Reason.SIGNER_CHANGED,
+        Reason.TAG_MOVED_BACK,
         Reason.JOB_FAILED,
         Reason.CRASH_LOOP,
         Reason.FAILED,

@@ -80,6 +80,8 @@ class Reason(StrEnum):
     NOT_ON_RECORD = "NotOnRecord"
     SIGNATURE_PENDING = "SignaturePending"
     NOT_VERIFIED = "NotVerified"
+    SIGNER_CHANGED = "SignerChanged"
+    TAG_MOVED_BACK = "TagMovedBack"
     SECRET_LOST = "SecretLost"  # noqa: S105 - a reason, not a secret
 
 

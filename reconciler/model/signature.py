@@ -22,6 +22,8 @@ class Denial(StrEnum):
     NOT_A_SIGNATURE = "not_a_signature"
     UNREACHABLE = "unreachable"
     UNTRUSTED = "untrusted"
+    SIGNER_CHANGED = "signer_changed"
+    MOVED_BACK = "moved_back"
 
 
 class Subject(Struct, frozen=True, order=True):

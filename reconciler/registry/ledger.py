@@ -17,12 +17,21 @@ FORMAT = 1
 MOST_IDS = 2000  # what is forgotten is recognised anew
 _LARGEST = 4 * 2**20
 
+_Pins = Mapping[PinKey, Pin]
+
 
 class FileLedger:
     """Implements `ports.Ledger`. May be used from several threads and processes at once."""
 
-    def __init__(self, file: Path, warn: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        file: Path,
+        warn: Callable[[str], None] = lambda _: None,
+        replaced: Callable[[_Pins, _Pins], None] = lambda _, __: None,
+    ) -> None:
+        """`replaced` is told what was remembered, and what is instead, once that is written."""
         self._file = file
+        self._replaced = replaced
         self._ids_file = file.with_name("ids.json")
         self._warn = warn
         self._lock = Lock()
@@ -99,6 +108,7 @@ class FileLedger:
             if changed != known:
                 durable.replace(self._file, _document(changed))
             self._unwritten = {}
+        self._replaced(known, changed)
 
     def _known(self) -> dict[PinKey, Pin]:
         signature = durable.signature(self._file)

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from reconciler import wiring
+from reconciler import parts, wiring
 from reconciler.cli import install
 from reconciler.cli.app import build
 from reconciler.drivers.memory import MemoryDriver
@@ -21,7 +21,7 @@ from reconciler.model.change import Action
 from reconciler.model.health import HealthState
 from reconciler.model.isolation import IsolationSpec
 from reconciler.model.origin import Origin, Problem
-from reconciler.model.pin import Pin, Told
+from reconciler.model.pin import Pin, Signer, Told
 from reconciler.model.revision import FailedRevision
 from reconciler.model.signature import Findings, Signature, SignatureFormat, Subject
 from reconciler.model.status import (
@@ -36,6 +36,7 @@ from reconciler.model.trial import MACHINE, Target
 from reconciler.model.trust import Mode, Scope, Trust, TrustedKey
 from reconciler.ports import Clock
 from reconciler.registry.ledger import FileLedger
+from reconciler.registry.past import PastFile
 from reconciler.report.event import Event, EventKind
 from reconciler.report.journal import Journal
 from reconciler.report.status_json import status_document
@@ -940,8 +941,8 @@ def test_outdated_shows_what_a_registry_has_that_is_newer(box, registries):
     ],
 )
 def test_update_takes_nothing_that_nobody_signed(box, registries, monkeypatch, trust, found, says):
-    def look(image, keys):
-        assert (image, keys) == (f"registry.example/team/web@{FIRST}", TRUST.keys)
+    def look(image, given):
+        assert (image, given) == (f"registry.example/team/web@{FIRST}", TRUST)
         if isinstance(found, RegistryError):
             raise found
         return Subject("registry.example/team/web", FIRST), found
@@ -953,6 +954,106 @@ def test_update_takes_nothing_that_nobody_signed(box, registries, monkeypatch, t
     assert says in done.stderr
     assert bool(pins_of(box)) is not bool(says)
     assert ("Nothing is changed of web." in done.stderr) is bool(says)
+
+
+BOTH_TRUST = Trust(
+    keys=(*TRUST.keys, TrustedKey("bob", "bob-id", "pem")),
+    scopes=(Scope("registry.example", any_of=("alice", "bob")),),
+)
+WEB = ("web", "main")
+
+
+def past_of(box):
+    return PastFile(box.own("images/past.json"))
+
+
+@pytest.fixture
+def signed_by_bob(box, registries, monkeypatch):
+    """A box whose app was signed by alice until now; what its tag means by now, bob signed."""
+    past_of(box).accept({WEB: (Signer("id", "alice"),)})
+    FileLedger(box.own("images/images.json")).write({WEB: Pin(REMOTE, FIRST)})
+    registries[REMOTE] = Told(SECOND)
+    monkeypatch.setattr(wiring, "trust", lambda _settings: BOTH_TRUST)
+
+    def look(image, _trust):
+        key = "id" if image.endswith(FIRST) else "bob-id"
+        subject = Subject("registry.example/team/web", image.partition("@")[2])
+        return subject, Findings(frozenset({"id", "bob-id"}), (replace(PROVED, key=key),))
+
+    monkeypatch.setattr(wiring, "look_at_signatures", look)
+    return box
+
+
+def test_another_signer_needs_a_word_which_goes_on_record(signed_by_bob):
+    box = signed_by_bob
+    held = box.run("update", "web")
+    assert held.exit_code == 1
+    assert f"{REMOTE} is signed by bob, and was by alice until now" in held.stderr
+    assert "`archipelago confirm signer web`" in held.stderr
+    assert pins_of(box) == {WEB: Pin(REMOTE, FIRST)}
+    asked = box.run("confirm", "signer", "web", stdin="n\n")
+    assert asked.exit_code == 1
+    assert "web/main: alice → bob" in asked.output
+    assert past_of(box).past()[WEB].signers == (Signer("id", "alice"),)
+    told = box.json("confirm", "signer", "web", "--yes")
+    change = {"app": "web", "container": "main", "before": ["alice"], "after": ["bob"]}
+    assert told == {"signers": [change], "confirmed": True}
+    assert past_of(box).past()[WEB].signers == (Signer("id", "alice"), Signer("bob-id", "bob"))
+    (entry,) = [e for e in box.json("audit")["entries"] if e.get("verb") == "confirm signer"]
+    assert (entry["app"], entry["message"]) == ("web", "web/main: alice → bob")
+    assert box.run("update", "web").exit_code == 0
+    assert pins_of(box) == {WEB: Pin(REMOTE, SECOND)}
+    assert "nobody else has signed" in box.run("confirm", "signer", "web").output
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (None, "there is none"),
+        (Trust(problem="what"), "the trust file cannot be used: what"),
+    ],
+)
+def test_nobody_is_confirmed_without_a_trust_file(box, registries, monkeypatch, given, says):
+    monkeypatch.setattr(wiring, "trust", lambda _settings: given)
+    told = box.run("confirm", "signer", "web", "--yes")
+    assert told.exit_code == 1
+    assert says in told.stderr
+
+
+def test_nobody_is_confirmed_who_cannot_be_asked_about(signed_by_bob, registries, monkeypatch):
+    def look(_image, _trust):
+        raise RegistryError("cannot ask registry.example")
+
+    monkeypatch.setattr(wiring, "look_at_signatures", look)
+    told = signed_by_bob.run("confirm", "signer", "web", "--yes")
+    assert (told.exit_code, told.stderr) == (1, "cannot ask registry.example\n")
+    registries[REMOTE] = Told(error="cannot ask at all")
+    assert "cannot ask at all" in signed_by_bob.run("confirm", "signer", "web", "--yes").stderr
+
+
+@pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.WARN, None])
+def test_a_tag_that_moves_back_is_taken_by_word_only(box, registries, monkeypatch, mode):
+    trust = replace(TRUST, mode=mode) if mode else None
+    monkeypatch.setattr(wiring, "trust", lambda _settings: trust)
+    proved = Findings(frozenset({"id"}), (PROVED,))
+    subject = Subject("registry.example/team/web", FIRST)
+    monkeypatch.setattr(wiring, "look_at_signatures", lambda _image, _trust: (subject, proved))
+    ledger = parts.ledger(settings_of(box))
+    ledger.write({WEB: Pin(REMOTE, FIRST)})
+    ledger.write({WEB: Pin(REMOTE, SECOND)})
+    told = box.run("update", "web")
+    says = f"{REMOTE} has moved back to {FIRST[7:15]}, which was replaced before"
+    if mode is not Mode.ENFORCE:
+        assert f"{says}, and is taken." in told.stdout
+    else:
+        assert told.exit_code == 1
+        assert f"{says}; if that is meant, say --back" in told.stderr
+        assert pins_of(box) == {WEB: Pin(REMOTE, SECOND)}
+        assert f"{says}, and is taken." in box.run("update", "web", "--back").stdout
+    assert pins_of(box) == {WEB: Pin(REMOTE, FIRST)}
+    assert past_of(box).past()[WEB].replaced == (Pin(REMOTE, SECOND),)
+    (entry, *_) = [e for e in box.json("audit")["entries"] if e.get("verb") == "update"]
+    assert entry["message"] == says
 
 
 def test_outdated_fails_only_where_nobody_could_be_asked(box, registries):

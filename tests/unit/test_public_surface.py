@@ -8,7 +8,7 @@ from reconciler.cli import trust
 from reconciler.cli.app import build
 from reconciler.cli.audit import audit, prove, verify
 from reconciler.cli.call import verb
-from reconciler.cli.confirm import removal, revision
+from reconciler.cli.confirm import removal, revision, signer
 from reconciler.cli.import_ import addon, compose
 from reconciler.report.metrics import Metrics
 
@@ -33,7 +33,7 @@ OWN = {
     "graph": set(),
     "isolation": {"app"},
     "outdated": {"app"},
-    "update": {"app", "every"},
+    "update": {"app", "every", "back"},
     "volumes": set(),
     "purge": {"app", "yes"},
     "adopt": {"app", "container", "yes"},
@@ -78,6 +78,7 @@ def test_the_verbs_and_their_options():
     assert found == {name: own | COMMON for name, own in OWN.items()}
     for function in (removal, revision):
         assert set(signature(verb(function)).parameters) == {"yes"} | COMMON
+    assert set(signature(verb(signer)).parameters) == {"app", "yes"} | COMMON
     for function in (compose, addon):
         own = {"path", "app_id", "out", "force"}
         assert set(signature(verb(function)).parameters) == own | COMMON

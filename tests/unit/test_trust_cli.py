@@ -230,8 +230,8 @@ def looked(monkeypatch):
     """What is found beside an image, as the registry would say it."""
     found = {}
 
-    def look(image, keys):
-        assert [k.name for k in keys] == ["cosign"]
+    def look(image, trust):
+        assert [k.name for k in trust.keys] == ["cosign"]
         return SUBJECT, found[image]
 
     monkeypatch.setattr(wiring, "look_at_signatures", look)

@@ -6,7 +6,7 @@ from simulation import GivenSignatures, Simulation
 
 from reconciler.model.evidence import Evidence
 from reconciler.model.image_reference import parse_image_reference
-from reconciler.model.pin import Pin
+from reconciler.model.pin import Pin, Signer
 from reconciler.model.signature import Findings, Signature, SignatureFormat, Subject
 from reconciler.model.trust import Mode, Scope, SignatureRecords, Trust, TrustedKey
 
@@ -164,3 +164,39 @@ def test_another_image_under_the_verified_name_is_not_run(box):
     told = {outcome.message for outcome in box.diary.outcomes if outcome.message}
     assert any("not the one that was prepared" in message for message in told)
     assert not box.world.boxes
+
+
+BOB = TrustedKey("bob", "bob-id", "pem")
+EITHER = Trust(Mode.ENFORCE, (KEY, BOB), (Scope("registry.example", any_of=("alice", "bob")),))
+
+
+class TwoSigners(Registry):
+    """As above, where bob signs what alice did not."""
+
+    def watch(self, checks):
+        super().watch(checks)
+        both = frozenset({"alice-id", "bob-id"})
+        for subject, found in list(self.found.items()):
+            by = found.signatures or (replace(PROVED, key="bob-id"),)
+            self.found[subject] = replace(found, signatures=by, tried=both)
+
+
+def test_another_signer_waits_for_a_word_and_what_runs_goes_on(box):
+    signed = box.signatures.signed
+    box.signatures = TwoSigners(box.world)
+    box.signatures.signed = signed
+    box.facts.evidence = replace(box.facts.evidence, trust=EITHER)
+    box.restart()
+    box.settle()
+    before = [b.ref for b in runs(box)]
+    assert box.facts.past["web", "main"].signers == (Signer("alice-id", "alice"),)
+    swap(box)
+    box.folder.write("web", container={"image": IMAGE, "environment": {"A": "1"}})
+    box.world.ledger.pin(("web", "main"), Pin(IMAGE, box.world.digests[IMAGE]))
+    status = box.settle()
+    assert (status.of("web").action, status.of("web").reason) == ("hold", "SignerChanged")
+    assert [b.ref for b in runs(box)] == before
+    box.facts.remember({("web", "main"): (Signer("alice-id", "alice"), Signer("bob-id", "bob"))})
+    status = box.settle()
+    assert status.of("web").ready
+    assert [b.image_id for b in runs(box)] == [box.world.digests[IMAGE].removeprefix("sha256:")]
