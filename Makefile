@@ -79,7 +79,7 @@ lock: setup-dev ## Write both lock files from pyproject.toml (newer versions: AR
 	@printf '%s\n' hatchling editables \
 		| $(COMPILE) $(ARGS) pyproject.toml - --output-file requirements.lock
 	@printf '%s\n' hatchling editables 'pyright[nodejs]' \
-		| $(COMPILE) $(ARGS) pyproject.toml - --constraint requirements.lock \
+		| $(COMPILE) $(ARGS) pyproject.toml - --constraint requirements.lock --extra keyless \
 			--group test --group lint --group type --output-file requirements-dev.lock
 
 .PHONY: clean

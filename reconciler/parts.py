@@ -178,7 +178,7 @@ def look_at_signatures(client: RegistryClient, check: Check) -> tuple[Subject, F
         digest = client.digest(check.image)
         subject = Subject(repository_of(check.image), digest)
     keys = {key.id: load(key.pem) for key in check.keys}
-    return subject, examine(subject, collect(client, subject), keys)
+    return subject, examine(subject, collect(client, subject), keys, check.root)
 
 
 def revisions(settings: Settings, warn: Callable[[str], None] = lambda _: None) -> RevisionFiles:

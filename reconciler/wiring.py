@@ -284,7 +284,7 @@ def look_at_signatures(image: str, trust: "Trust") -> "tuple[Subject, Findings]"
 
     digest = parse_image_reference(image).digest or ""
     subject = Subject(repository_of(image) if digest else image, digest)
-    check = Check("", "", image, subject, trust.keys)
+    check = Check("", "", image, subject, trust.keys, trust.root)
     return parts.look_at_signatures(RegistryClient(environment()), check)
 
 

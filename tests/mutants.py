@@ -248,8 +248,8 @@ MUTANTS = (
     Mutant(
         "what nobody known has signed counts",
         "security/signatures.py",
-        "    raise _RefusedError(Denial.UNKNOWN_SIGNER)",
-        "    return keys[0].id",
+        "            return key.id\n    raise _RefusedError(Denial.UNKNOWN_SIGNER)\n",
+        "            return key.id\n    return keys[0].id\n",
         ("unit/test_signatures.py",),
     ),
     Mutant(
@@ -395,15 +395,15 @@ MUTANTS = (
     Mutant(
         "any key of the file counts",
         "core/signers.py",
-        "return {k.id: k.name for k in self.trust.keys if k.name in self.names}",
-        "return {k.id: k.name for k in self.trust.keys}",
+        'return next((n for n in reversed(_named(self.trust, signature)) if n in self.names), "")',
+        'return next(reversed(_named(self.trust, signature)), "")',
         ("unit/test_trusting.py",),
     ),
     Mutant(
         "a format that does not count does",
         "core/signers.py",
-        "if signature.key not in case.keys or signature.format not in case.scope.formats:",
-        "if signature.key not in case.keys:",
+        "if not case.signer(signature) or signature.format not in case.scope.formats:",
+        "if not case.signer(signature):",
         ("unit/test_trusting.py",),
     ),
     Mutant(
@@ -423,8 +423,8 @@ MUTANTS = (
     Mutant(
         "a key is another one by another name",
         "core/signers.py",
-        "names = {k.name for k in case.trust.keys if k.id == key}",
-        "names = {case.keys[key]}",
+        "names = {*_named(case.trust, signature)}",
+        "names = {case.signer(signature)}",
         ("unit/test_trusting.py",),
     ),
     Mutant(
@@ -437,7 +437,7 @@ MUTANTS = (
     Mutant(
         "what was not tried is denied",
         "core/trusting.py",
-        "if not case.keys.keys() <= found.tried:",
+        "if not case.needed() <= found.tried:",
         "if False:",
         ("unit/test_trusting.py",),
     ),
@@ -454,6 +454,63 @@ MUTANTS = (
         "if verdict(container, evidence).permits:",
         "if True:",
         ("unit/test_trusting.py",),
+    ),
+    Mutant(
+        "whoever has a certificate counts",
+        "core/signers.py",
+        "        return holder == identity.holder\n",
+        "        return True\n",
+        ("unit/test_keyless.py",),
+    ),
+    Mutant(
+        "whoever says who somebody is counts",
+        "core/signers.py",
+        "if issuer != identity.issuer or len(holder) > LONGEST:",
+        "if len(holder) > LONGEST:",
+        ("unit/test_keyless.py",),
+    ),
+    Mutant(
+        "a pattern is for the beginning alone",
+        "core/signers.py",
+        "return re.fullmatch(identity.holder, holder) is not None",
+        "return re.match(identity.holder, holder) is not None",
+        ("unit/test_keyless.py",),
+    ),
+    Mutant(
+        "a root that was taken away goes on proving",
+        "core/signers.py",
+        "if trust.root is None or signature.key != trust.root.id:",
+        "if trust.root is None:",
+        ("unit/test_keyless.py",),
+    ),
+    Mutant(
+        "a manifest asks for somebody in vain",
+        "core/signers.py",
+        "if self.asked is not None and signature.issuer and not _as_asked(self.asked, signature):",
+        "if False:",
+        ("unit/test_keyless.py",),
+    ),
+    Mutant(
+        "a keyless bundle may be of any image",
+        "security/signatures.py",
+        "    _statement(found.payload, subject)\n",
+        "",
+        ("unit/test_keyless.py",),
+    ),
+    Mutant(
+        "what a certificate does not prove is believed",
+        "security/signatures.py",
+        "    if found is None:\n        raise _RefusedError(Denial.UNKNOWN_SIGNER)\n",
+        "    if found is None:\n"
+        '        return Signature(root.id, Format.BUNDLE, "", "https://issuer.example", "x")\n',
+        ("unit/test_keyless.py",),
+    ),
+    Mutant(
+        "a certificate may be of two",
+        "security/certificates.py",
+        "if len(names) != 1 or len([*found]) != 1 or len(issuers) != 1:",
+        "if len(issuers) != 1:",
+        ("unit/test_keyless.py",),
     ),
     Mutant(
         "another signer is as good as the one before",

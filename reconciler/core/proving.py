@@ -87,11 +87,12 @@ def _checks(comparison: Comparison, trust: Trust, evidence: Evidence) -> Iterato
     """What a running container's image is by now is asked by nobody but `archipelago update`."""
     create = comparison.to_create()
     for container in comparison.spec.containers:
-        keys = trusting.keys_for(trust, container)
+        counts = trusting.is_covered(trust, container)
         wanted = trusting.is_certain(container) or (container.guarded and container in create)
-        if keys and wanted and not trusting.verdict(container, evidence).permits:
+        if counts and wanted and not trusting.verdict(container, evidence).permits:
             subject = trusting.subject_of(container)
-            yield Check(container.app, container.name, container.image, subject, keys)
+            key = (container.app, container.name)
+            yield Check(*key, container.image, subject, trust.keys, trust.root)
 
 
 def notices(evidence: Evidence, comparisons: Mapping[str, Comparison]) -> tuple[str, ...]:

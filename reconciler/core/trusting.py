@@ -16,6 +16,7 @@ from reconciler.core.signers import Case, repository_of
 from reconciler.model.container import ContainerSpec
 from reconciler.model.desired import AppSpec, Desired
 from reconciler.model.evidence import Evidence
+from reconciler.model.identity import asked
 from reconciler.model.image_reference import ImageReference, parse_image_reference
 from reconciler.model.pin import Past, Pin, PinKey, Signer
 from reconciler.model.signature import Denial, Findings, Subject
@@ -25,7 +26,6 @@ from reconciler.model.trust import (
     SignatureRecords,
     Standing,
     Trust,
-    TrustedKey,
     Verdict,
 )
 
@@ -36,14 +36,19 @@ _TELLING = (
     Denial.IDENTITY_MISMATCH,
     Denial.DIGEST_MISMATCH,
     Denial.UNKNOWN_SIGNER,
+    Denial.UNSUPPORTED,
     Denial.NOT_A_SIGNATURE,
 )
 _WORDS = {
     Denial.UNSIGNED: "it has no signature",
-    Denial.UNKNOWN_SIGNER: "none of the keys that count here has signed it",
+    Denial.UNKNOWN_SIGNER: "nobody who counts here has signed it",
     Denial.DIGEST_MISMATCH: "its signature is of another image",
     Denial.IDENTITY_MISMATCH: "its signature does not say that it is of this repository",
     Denial.NOT_A_SIGNATURE: "what is beside it is no signature of an image",
+    Denial.UNSUPPORTED: (
+        "its signature is keyless, which cannot be verified here: install"
+        " archipelago-reconciler[keyless] and start the loop anew"
+    ),
 }
 
 
@@ -119,7 +124,7 @@ def as_before(key: PinKey, image: str, evidence: Evidence, said: Verdict) -> Ver
     if not now:
         return said
     new, old = _names_of(now), _names_of(evidence.past[key].signers)
-    another = "another key by the name of " if new == old else ""
+    another = "another one by the name of " if new == old else ""
     why = (
         f"{image} is signed by {another}{new}, and was by {old} until now;"
         f" if that is meant: `archipelago confirm signer {key[0]}`"
@@ -152,16 +157,16 @@ def judge(image: str, wanted: str, subject: Subject, evidence: Evidence) -> Verd
     if scope is None:
         why = f"no scope of the trust file covers {repository}"
         return _denied(image, why, Denial.UNTRUSTED)
-    names = _names(scope, wanted)
+    names = _names(trust, scope, wanted)
     quantity = "all" if scope.all_of else "one"
     steps = (
         f"{repository} is covered by the scope {scope.name}",
         f"{quantity} must have signed it: {', '.join(names) or 'nobody'}",
     )
     if not names:
-        why = f"the key that it asks for, {wanted}, does not count in the scope {scope.name}"
+        why = f"who it asks for, {wanted}, does not count in the scope {scope.name}"
         return _denied(image, why, Denial.UNKNOWN_SIGNER, steps)
-    case = Case(trust, scope, repository, names)
+    case = Case(trust, scope, repository, names, asked(wanted))
     decided = _by_findings(image, case, found)
     return replace(decided, steps=(*steps, *decided.steps))
 
@@ -172,8 +177,11 @@ def scope_of(trust: Trust, repository: str) -> Scope | None:
     return max(covering, key=lambda s: len(s.name), default=None)
 
 
-def _names(scope: Scope, wanted: str) -> tuple[str, ...]:
+def _names(trust: Trust, scope: Scope, wanted: str) -> tuple[str, ...]:
     """A manifest may leave one of several, never add one; where all are needed, all are."""
+    if asked(wanted) is not None:
+        keyless = tuple(i.name for i in trust.identities if i.name in scope.keys)
+        return (scope.all_of or keyless) if keyless else ()
     if not wanted.startswith(NAMED):
         return scope.keys
     name = wanted.removeprefix(NAMED)
@@ -186,12 +194,12 @@ def _by_findings(image: str, case: Case, found: Findings | None) -> Verdict:
     if found is None:
         return Verdict(Standing.PENDING, f"its signatures are looked for: {image}")
     told = tuple(sorted(signers.told(case, s) for s in found.signatures))
-    by = sorted({case.keys[s.key] for s in found.signatures if not signers.denial(case, s)})
+    by = sorted({case.signer(s) for s in found.signatures if not signers.denial(case, s)})
     enough = bool(by) and (not case.scope.all_of or set(by) == set(case.names))
     if enough:
         why = f"signed by {', '.join(by)}"
         return Verdict(Standing.TRUSTED, why, None, tuple(by), (*told, why))
-    if not case.keys.keys() <= found.tried:
+    if not case.needed() <= found.tried:
         if found.error:
             return _denied(image, found.error, Denial.UNREACHABLE, told)
         return Verdict(Standing.PENDING, f"its signatures are looked for: {image}", steps=told)
@@ -215,9 +223,9 @@ def _denied(image: str, why: str, denial: Denial | None, steps: tuple[str, ...] 
     return Verdict(Standing.DENIED, message, denial, steps=(*steps, why))
 
 
-def keys_for(trust: Trust, container: ContainerSpec) -> tuple[TrustedKey, ...]:
-    """Return the keys to try: all of the file, so that another scope needs no second look."""
-    return trust.keys if scope_of(trust, repository_of(container.image)) is not None else ()
+def is_covered(trust: Trust, container: ContainerSpec) -> bool:
+    """Whether anybody's signature would count for the image."""
+    return scope_of(trust, repository_of(container.image)) is not None
 
 
 def informed(

@@ -255,18 +255,37 @@ def test_what_cannot_be_carried_out_is_named():
         "  containers:\n"
         "    db:\n"
         "      image: a\n"
-        "      image_signature: cosign://keyless?issuer=x\n"
-        "      pull_policy: verify-signature\n"
+        "      security: {apparmor_profile: mine}\n"
         "    web: {image: b}\n"
         "  hooks: {post_install: [a]}\n"
         "  connections: [{to: tor, ports: [9050]}]\n"
         "  dependencies: [{app_id: b}, {app_id: c, ports: [80]}]"
     )
     assert it.unsupported() == (
-        "containers.db.image_signature",
+        "containers.db.security",
         "hooks",
     )
     assert app("  container: {image: a}\n  hooks: {post_install: []}").unsupported() == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ("cosign://keyless", ""),
+        ("cosign://keyless?issuer=https://i.example&identity=https://f.example/a", ""),
+        ("cosign://keyless?identity=me%40f.example", ""),
+        ("cosign://keyless?issuer=", "is asked for as"),
+        ("cosign://keyless?identity=a&identity=b", "is asked for as"),
+        ("cosign://keyless?subject=a", "is asked for as"),
+        ("cosign://keyless?nonsense", "is asked for as"),
+        ("cosign://keyless/me", "is asked for as"),
+        ("cosign://sha256:abc", ""),
+    ],
+)
+def test_a_wish_for_a_keyless_signature(wanted, says):
+    written = f"  container: {{image: a, image_signature: '{wanted}'}}"
+    problems = load_documents((HEAD + written + "\n").encode(), "a.yml").problems
+    assert [says in p.message for p in problems] == ([True] if says else [])
 
 
 def test_what_has_no_effect_is_said():

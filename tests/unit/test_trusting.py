@@ -139,7 +139,7 @@ def test_an_image_is_trusted_when(why, found, scopes, signers):
             findings(refused=[Denial.UNKNOWN_SIGNER]),
             (),
             Denial.UNKNOWN_SIGNER,
-            "none",
+            "nobody who counts here",
         ),
         (
             "a known key of another scope",
@@ -431,7 +431,7 @@ def test_another_key_of_the_same_name_is_another_signer():
     past = {KEY: Past(signers=(Signer("old-id", "alice"),))}
     told = thought(findings(classic()), past=past)
     assert told.denial is Denial.SIGNER_CHANGED
-    assert "is signed by another key by the name of alice, and was by alice until" in told.message
+    assert "is signed by another one by the name of alice, and was by alice until" in told.message
 
 
 def test_another_name_of_the_same_key_is_the_same_signer():
@@ -463,7 +463,12 @@ def test_another_signer_stops_nothing_and_is_told_where_the_file_warns():
             (Signer("alice-id", "alice"), Signer("bob-id", "bob")),
         ),
         ("it is not there yet", (), evidence(findings(classic())), None),
-        ("somebody is remembered", (here(),), evidence(findings(classic()), past=BY_BOB), None),
+        (
+            "somebody is remembered, to whom nobody adds himself",
+            (here(),),
+            evidence(findings(classic(), classic("bob")), past=BY_BOB),
+            None,
+        ),
         ("it is denied", (here(),), evidence(findings()), None),
         ("nobody asks", (here(),), Evidence(), None),
         ("the file is of no use", (here(),), Evidence(trust=Trust(problem="x")), None),
