@@ -26,6 +26,10 @@ setup: ## Install what is missing: Podman, the environment in .venv, busybox for
 setup-dev:
 	@deploy/setup.sh dev
 
+# The demo only warns of images that nobody signed. A machine that was set up for more is left alone.
+ifeq ($(wildcard /etc/archipelago),)
+run: export ARCHIPELAGO_TRUST ?= $(CURDIR)/$(VENV)/trust.demo.yaml
+endif
 .PHONY: run
 run: setup ## Make this machine match desired-state/, and keep it so (Ctrl-C leaves the apps running)
 	@$(BIN)/archipelago run
