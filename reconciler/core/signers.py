@@ -32,8 +32,11 @@ class Case(Struct, frozen=True):
         """Return the ids of what has to be tried before nobody is known to have signed."""
         found = {k.id for k in self.trust.keys if k.name in self.names}
         root = self.trust.root
-        keyless = root and any(i.name in self.names for i in self.trust.identities)
-        return found | {root.id} if root and keyless else found
+        return found | {root.id} if root and self.takes_certificates() else found
+
+    def takes_certificates(self) -> bool:
+        """Whether anybody without a key would count."""
+        return any(i.name in self.names for i in self.trust.identities)
 
     def signer(self, signature: Signature) -> str:
         """Return the name that a signature counts for; empty where it is nobody's here."""

@@ -36,7 +36,6 @@ _TELLING = (
     Denial.IDENTITY_MISMATCH,
     Denial.DIGEST_MISMATCH,
     Denial.UNKNOWN_SIGNER,
-    Denial.UNSUPPORTED,
     Denial.NOT_A_SIGNATURE,
 )
 _WORDS = {
@@ -205,7 +204,7 @@ def _by_findings(image: str, case: Case, found: Findings | None) -> Verdict:
         return Verdict(Standing.PENDING, f"its signatures are looked for: {image}", steps=told)
     denial = _telling(case, found)
     why = _WORDS[denial]
-    if by:
+    if by and denial is Denial.UNKNOWN_SIGNER:
         missing = ", ".join(sorted(set(case.names) - set(by)))
         why = f"it is not signed by all: {missing} is missing"
     return _denied(image, why, denial, told)
@@ -213,9 +212,12 @@ def _by_findings(image: str, case: Case, found: Findings | None) -> Verdict:
 
 def _telling(case: Case, found: Findings) -> Denial:
     denials = {d for s in found.signatures if (d := signers.denial(case, s))} | {*found.refused}
+    if Denial.UNSUPPORTED in denials and case.takes_certificates():
+        return Denial.UNSUPPORTED  # that can be mended here
     if any(not signers.denial(case, s) for s in found.signatures):
         return Denial.UNKNOWN_SIGNER  # some have signed, and not all that are needed
-    return next((d for d in _TELLING if d in denials), Denial.UNSIGNED)
+    unknown = Denial.UNKNOWN_SIGNER if denials else Denial.UNSIGNED
+    return next((d for d in _TELLING if d in denials), unknown)
 
 
 def _denied(image: str, why: str, denial: Denial | None, steps: tuple[str, ...] = ()) -> Verdict:

@@ -395,6 +395,27 @@ def test_a_key_and_a_certificate_together():
     assert judged(found, both).signers == ("alice", "release")
 
 
+@pytest.mark.parametrize(
+    ("names", "denial"), [(("alice",), Denial.UNKNOWN_SIGNER), (("release",), Denial.UNSUPPORTED)]
+)
+def test_what_to_install_is_said_only_where_it_would_help(names, denial):
+    given = trust(Scope(REPOSITORY, any_of=names))
+    refused = (Denial.UNKNOWN_SIGNER, Denial.UNSUPPORTED)
+    assert judged(replace(PROVED, signatures=(), refused=refused), given).denial is denial
+    alone = replace(PROVED, signatures=(), refused=(Denial.UNSUPPORTED,))
+    assert judged(alone, given).denial is denial
+    moved = replace(alone, refused=(Denial.DIGEST_MISMATCH, Denial.UNSUPPORTED))
+    worse = Denial.DIGEST_MISMATCH if denial is Denial.UNKNOWN_SIGNER else denial
+    assert judged(moved, given).denial is worse
+
+
+def test_what_to_install_is_said_where_a_key_alone_is_not_enough():
+    given = trust(Scope(REPOSITORY, all_of=("alice", "release")))
+    told = judged(replace(KEYED, refused=(Denial.UNSUPPORTED,)), given)
+    assert told.denial is Denial.UNSUPPORTED
+    assert "install archipelago-reconciler[keyless]" in told.message
+
+
 def test_where_only_keys_count_the_root_need_not_have_been_tried():
     keys = trust(Scope(REPOSITORY, any_of=("alice",)))
     nothing = Findings(frozenset({"alice-id"}))
