@@ -214,7 +214,7 @@ class Sigstore:
         }
 
     def checkpoint(self, root):
-        note = f"log.invalid\n2\n{signer.text(root)}\n"
+        note = f"log.invalid - 1\n2\n{signer.text(root)}\n"  # as the first version of it writes
         told = log_id(self.log_key)[:4] + signer.sign(self.log_key, note.encode())
         return f"{note}\n— log.invalid {base64.b64encode(told).decode()}\n"
 
