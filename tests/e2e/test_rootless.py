@@ -1,0 +1,191 @@
+"""The main job as an ordinary user, with Podman of that user: all the same but what is told."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from e2e.box import SERVE, Box, app, condition, ready
+from e2e.second_user import SecondUser
+
+pytestmark = [pytest.mark.podman, pytest.mark.e2e]
+CHECK = {"type": "http", "endpoint": "http://localhost:8080/index.html"}
+CHECK |= {"interval": "1s", "timeout": "1s", "retries": 2}
+ILL = "mkdir -p /tmp/w; exec busybox httpd -f -p 8080 -h /tmp/w"  # no page: 404
+DATA = [{"name": "data", "target": "/data"}]
+
+
+@pytest.fixture(scope="module")
+def user(podman_cli, busybox_image, tmp_path_factory):
+    """Somebody else than root, who has the image."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make another user")
+    second = SecondUser()
+    try:
+        image = second.home / "image.tar"
+        podman_cli("save", "-o", image, busybox_image)
+        second.podman("load", "-i", image)
+        yield second
+    finally:
+        second.leave()
+
+
+@pytest.fixture
+def box(user):
+    """A box of that user."""
+    made = []
+
+    def make(name="box", **flags):
+        root = user.home / f"{name}{len(list(user.home.iterdir()))}"
+        it = Box(root, user.podman, **flags)
+        it.command, it.environment, it.who = user.command, user.environment, user.who
+        for folder in (root, it.desired, it.catalogue):
+            user.own(folder)
+        made.append(it)
+        return it
+
+    yield make
+    leaks = [leak for each in made for leak in each.leaks()]
+    for each in made:
+        each.clean()
+    assert not leaks
+
+
+def inside(it, name, *command):
+    """What a command prints in an app's container."""
+    return it.podman("exec", it.container(name)["Id"], "/bin/busybox", *command)
+
+
+def test_a_file_becomes_a_healthy_container_and_drift_is_repaired(box, user):
+    it = box()
+    it.write("anchor", command="exec sleep 9999")
+    it.start()
+    it.write("web", health_check=CHECK, volumes=DATA, environment={"COLOUR": "red"})
+    status = it.wait_ready("web", "anchor")
+    assert app(status, "web")["health"] == "healthy"
+    first = it.container("web")
+    assert Path(f"/proc/{first['Pid']}").stat().st_uid == user.who["user"]
+
+    it.write("web", health_check=CHECK, volumes=DATA, environment={"COLOUR": "blue"})
+    it.wait(
+        lambda s: (
+            ready(s, "web")
+            and app(s, "web")["reason"] == "InSync"
+            and app(s, "web")["containers"][0]["id"] != first["Id"]
+        ),
+        "the update",
+    )
+    assert inside(it, "web", "sh", "-c", "echo $COLOUR") == "blue"
+
+    second = it.container("web")
+    os.kill(second["Pid"], signal.SIGKILL)
+    it.wait(
+        lambda s: (
+            ready(s, "web") and app(s, "web")["containers"][0]["pid"] not in {0, second["Pid"]}
+        ),
+        "the repair of a killed process",
+    )
+    it.podman("rm", "-f", "-t", "0", it.container("web")["Id"])
+    it.wait(
+        lambda s: (
+            ready(s, "web") and app(s, "web")["containers"][0]["id"] not in {"", second["Id"]}
+        ),
+        "the repair of a removed container",
+    )
+    it.wait_ready("web")
+
+
+def test_suspend_remove_and_what_verbs_say(box):
+    it = box()
+    it.write("anchor", command="exec sleep 9999")
+    it.write("web", health_check=CHECK, volumes=DATA)
+    it.start().wait_ready("web", "anchor")
+    inside(it, "web", "sh", "-c", "echo kept > /data/f")
+
+    it.run("suspend", "web")
+    it.wait(
+        lambda s: (
+            app(s, "web")["action"] == "hold"
+            and not it.containers("label=io.archipelago.app=web", running=True)
+        ),
+        "the stop",
+    )
+    it.run("resume", "web")
+    it.wait_ready("web")
+
+    it.run("remove", "web")
+    it.wait_gone("web")
+    assert f"{it.instance}-web-data" in it.podman("volume", "ls", "-q").split()
+    networks = it.podman("network", "ls", "--format", "{{.Name}}").split()
+    assert f"{it.instance}-web" not in networks
+    it.write("web", health_check=CHECK, volumes=DATA)
+    it.wait_ready("web")
+    assert inside(it, "web", "cat", "/data/f") == "kept"
+
+    for verb in (
+        ["doctor"],
+        ["permissions", "web"],
+        ["isolation"],
+        ["audit", "verify"],
+        ["events"],
+    ):
+        it.run(*verb)
+    assert "for this user alone (rootless)" in it.said
+    assert "Sound:" in it.said
+
+
+def test_an_update_that_never_gets_well_is_rolled_back(box):
+    it = box()
+    more = {"health_check": CHECK, "update": {"health_deadline": "4s"}}
+    it.write("web", **more)
+    it.start(ARCHIPELAGO_WINDOW="2")
+    it.wait_ready("web")
+    first = it.container("web")["Id"]
+    it.write("web", command=ILL, **more)
+    status = it.wait(
+        lambda s: (
+            condition(s, "web", "Ready")["reason"] == "RolledBack"
+            and condition(s, "web", "Ready")["status"]
+            and app(s, "web")["action"] == "keep"
+        ),
+        "the rollback",
+    )
+    assert it.container("web")["Id"] == first, "the very container of before"
+    assert len(it.containers()) == 1
+    assert "404" in condition(status, "web", "Stalled")["message"]
+
+
+def test_order_secrets_files_and_names(box):
+    it = box()
+    it.write(
+        "db",
+        health_check=CHECK,
+        generated_secrets=[{"name": "key", "kind": "hex32"}],
+        files=[{"path": "/data/conf", "content": "key = {{ secrets.key }}\n"}],
+        container={"secret_env": [{"key": "KEY", "secret": "key"}], "volumes": DATA},
+    )
+    once = f"busybox cat /data/conf > /data/seen; {SERVE}"
+    it.write("shop", command=once, volumes=DATA, dependencies=["db"], health_check=CHECK)
+    it.start()
+    status = it.wait_ready("db", "shop")
+    began = {name: app(status, name)["containers"][0]["started_at"] for name in ("db", "shop")}
+    assert began["db"] <= began["shop"]
+    key = (it.state / it.instance / "secrets/db/key").read_text().strip()
+    assert inside(it, "db", "sh", "-c", "echo $KEY") == key
+    assert inside(it, "db", "cat", "/data/conf") == f"key = {key}"
+    assert inside(it, "db", "wget", "-qO-", "http://main:8080") == "ok"
+
+
+def test_after_a_loss_of_power_all_are_started_again(box, user):
+    it = box()
+    data = f"echo life >> /data/lives; {SERVE}"
+    it.write("db", command=data, health_check=CHECK, volumes=DATA)
+    it.write("web", dependencies=["db"])
+    it.start().wait_ready("db", "web")
+    before = {name: it.container(name)["Id"] for name in ("db", "web")}
+    user.lose_power()
+    it.stop()
+    assert it.containers(running=True) == {}
+    it.start().wait_ready("db", "web")
+    assert {name: it.container(name)["Id"] for name in before} == before
+    assert inside(it, "db", "cat", "/data/lives").split() == ["life", "life"]
