@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from reconciler.core import (
     admission,
     backoff,
+    confining,
     gates,
     isolation,
     judging,
@@ -307,6 +308,7 @@ class Reconciler:
                 *self._parts.notices(),
                 *policy.notices(situation.evidence.policy),
                 *isolation.notices(situation),
+                *confining.notices(situation),
                 *proving.notices(situation.evidence, comparisons),
             ),
             lanes_busy=len(reported.running),

@@ -212,7 +212,7 @@ def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...
     approved = policy.answer(facts.spec, facts.situation.evidence.policy) if facts.spec else None
     if approved:
         told[ConditionType.APPROVED] = approved
-    confined = confining.confined(facts.comparison, before)
+    confined = confining.confined(facts.comparison, before, facts.situation.observed.unlimited)
     if confined:
         told[ConditionType.CONFINED] = confined
     now = facts.situation.now

@@ -8,8 +8,9 @@ fault: it is told, and was approved elsewhere.
 from collections.abc import Iterator
 
 from reconciler.core.comparison import Comparison
+from reconciler.core.situation import Situation
 from reconciler.model.confinement import Confinement
-from reconciler.model.container import ContainerSpec, NetworkPolicy
+from reconciler.model.container import ContainerSpec, NetworkPolicy, Resources
 from reconciler.model.observed import ContainerState, ObservedContainer
 from reconciler.model.status import NOT_CONFINED, AppStatus, ConditionType
 
@@ -27,7 +28,11 @@ Answer = tuple[bool, str, str]
 Running = tuple[ContainerSpec, ObservedContainer]
 
 
-def confined(comparison: Comparison | None, before: AppStatus | None) -> Answer | None:
+def confined(
+    comparison: Comparison | None,
+    before: AppStatus | None,
+    unlimited: str = "",
+) -> Answer | None:
     """Say what was found of all that runs; what does not run now is what it was found to be."""
     running = tuple(_running(comparison)) if comparison else ()
     known = before.condition(ConditionType.CONFINED) if before else None
@@ -42,7 +47,19 @@ def confined(comparison: Comparison | None, before: AppStatus | None) -> Answer 
     if privileged:
         told = [f"nothing confines {', '.join(privileged)}: privileged, as its manifest says"]
         return False, "Privileged", told[0]
+    limits = [spec.name for spec, _ in running if _limited(spec)]
+    if unlimited and limits:
+        told = [f"the limits of {', '.join(limits)} are not in force: {unlimited}"]
+        return False, "NotEnforceable", told[0]
     return True, "Confined", "; ".join(_missing(running))
+
+
+def notices(situation: Situation) -> tuple[str, ...]:
+    """Say that no limits are in force, where somebody asks for some."""
+    why, apps = situation.observed.unlimited, situation.desired.apps.values()
+    if not why or not any(_limited(c) for spec in apps for c in spec.containers):
+        return ()
+    return (f"no limit of an app on memory, CPU or processes is in force: {why}",)
 
 
 def _running(comparison: Comparison) -> Iterator[Running]:
@@ -111,6 +128,14 @@ def _missing(running: tuple[Running, ...]) -> Iterator[str]:
     without = [spec.name for spec, seen in running if not (seen.confinement or _NONE).label]
     if without:
         yield f"neither AppArmor nor SELinux confines {', '.join(without)}"
+    unread = [spec.name for spec, seen in running if seen.limits is None and _limited(spec)]
+    if unread:
+        yield f"whether the limits of {', '.join(unread)} are in force is not known"
+
+
+def _limited(spec: ContainerSpec) -> bool:
+    return spec.resources != _NO_LIMITS
 
 
 _NONE = Confinement()
+_NO_LIMITS = Resources()

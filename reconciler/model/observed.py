@@ -86,7 +86,8 @@ class Observed(Struct, frozen=True):
     """
     The world at one moment, ours only, sorted by app and container name.
 
-    `isolation` are the rules in force, by app; `unenforceable` says why there can be none.
+    `isolation` are the rules in force, by app; `unenforceable` says why there can be none, and
+    `unlimited` why no limit of a container is in force.
     `volumes` are looked for only where a decision hangs on them.
     """
 
@@ -95,6 +96,7 @@ class Observed(Struct, frozen=True):
     isolation: tuple[IsolationSpec, ...] = ()
     unenforceable: str = ""
     volumes: tuple[ObservedVolume, ...] = ()
+    unlimited: str = ""
 
     def of(self, app: str) -> tuple[ObservedContainer, ...]:
         """Return the containers of one app."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,64 @@ def test_after_a_loss_of_power_all_are_started_again(box, user):
     it.start().wait_ready("db", "web")
     assert {name: it.container(name)["Id"] for name in before} == before
     assert inside(it, "db", "cat", "/data/lives").split() == ["life", "life"]
+
+
+def test_what_is_not_enforced_for_a_user_is_told(box):
+    it = box()
+    it.write("db", container={"resources": {"memory_limit": "64Mi", "pids_limit": 64}})
+    it.write("web", container={"ports": [{"host": 18080, "container": 8080}]})
+    it.write("shop", connections=[{"to": "db", "ports": [8080]}])
+    it.approve("shop")
+    it.write("home", network={"egress": "none"})
+    it.write("low", container={"ports": [{"host": 81, "container": 8080}]})
+    it.start()
+    status = it.wait(
+        lambda s: (
+            ready(s, "db")
+            and ready(s, "web")
+            and "ip_unprivileged_port_start" in app(s, "low")["message"]
+        ),
+        "what can run",
+    )
+    for name, message in (
+        ("shop", "cannot be connected to db: firewall rules need root"),
+        ("home", "its way out cannot be kept to none: firewall rules need root"),
+    ):
+        assert (app(status, name)["reason"], app(status, name)["message"]) == (
+            "NotEnforceable",
+            message,
+        )
+    assert condition(status, "db", "NetworkIsolated")["reason"] == "NotEnforceable"
+    assert any("kept apart by Podman's networks alone" in n for n in status["notices"])
+    assert "Nothing is enforced" in it.run("isolation").stdout
+    confined = condition(status, "db", "Confined")
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        assert "whether the limits of main are in force is not known" in confined["message"]
+    else:
+        why = "control groups of version 1 are root's alone"
+        assert confined["reason"] == "NotEnforceable"
+        assert confined["message"] == f"the limits of main are not in force: {why}"
+        assert [n for n in status["notices"] if n.startswith("no limit of an app") and why in n]
+    # Podman's networks do keep apart, and the published port is there.
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    address = it.podman("inspect", "--format", form, it.container("db")["Id"])
+    ask = f"timeout 2 busybox wget -qO- http://{address}:8080 || echo refused"
+    assert inside(it, "db", "sh", "-c", ask) == "ok"
+    assert inside(it, "web", "sh", "-c", ask).endswith("refused")
+    with urllib.request.urlopen("http://127.0.0.1:18080", timeout=5) as page:
+        assert page.read() == b"ok\n"
+
+
+def test_files_of_other_users_in_a_container_are_measured_and_purged(box):
+    it = box()
+    write = "mkdir -m 700 /data/own; busybox dd if=/dev/zero of=/data/own/big bs=1M count=3; "
+    container = {"user": "33:33", "volumes": DATA}
+    it.write("anchor", command="exec sleep 9999")
+    it.write("db", command=write + SERVE, container=container, health_check=CHECK)
+    it.start().wait_ready("db", "anchor")
+    (volume,) = [v for v in it.json("volumes")["volumes"] if v["app"] == "db"]
+    assert volume["bytes"] > 3 * 2**20
+    it.run("remove", "db")
+    it.wait_gone("db")
+    it.run("purge", "db", "--yes")
+    assert f"{it.instance}-db-data" not in it.podman("volume", "ls", "-q").split()

@@ -740,6 +740,9 @@ def test_what_is_found_otherwise_is_an_error(box):
 def test_what_cannot_be_tried_is_said(box):
     left_alone(box)
     assert box.run("isolation").stdout == "No app has a network of its own.\n"
+    box.engine.world.unenforceable = "firewall rules need root"
+    assert box.run("isolation").stdout == "Nothing is enforced: firewall rules need root\n"
+    box.engine.world.unenforceable = ""
     box.write("web.yml", manifest("web"))
     assert "did you mean web?" in box.run("isolation", "wep").stderr
     box.engine.world.fail_next("reach", DriverRejected("no"))

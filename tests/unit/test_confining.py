@@ -4,7 +4,7 @@ import pytest
 from builders import NOW, app, container, desired, observed, old, running, seen, situation
 from msgspec.structs import replace
 
-from reconciler.core.confining import confined
+from reconciler.core.confining import confined, notices
 from reconciler.core.planner import compare_all
 from reconciler.model.change import Action
 from reconciler.model.confinement import CAPABILITIES, Confinement
@@ -24,9 +24,9 @@ def found(confinement=TIGHT, /, before=None, limits=None, **spec):
     return said(web, there, before=before)
 
 
-def said(web, *there, before=None):
+def said(web, *there, before=None, unlimited=""):
     given = situation(desired(web), observed(*there))
-    return confined(compare_all(given)["web"], before)
+    return confined(compare_all(given)["web"], before, unlimited)
 
 
 ROWS = [
@@ -205,13 +205,41 @@ NONE_OF = "no limit is in force of what main uses of"
         (Resources(cpu=2.0, memory=2**21, pids=8), ""),  # drift, and repaired
         (replace(LIMITS, pids=None), f"{NONE_OF} processes"),
         (Resources(), f"{NONE_OF} CPU, memory, processes"),
-        (None, ""),  # nobody can say
     ],
 )
 def test_a_limit_that_is_not_in_force_is_told(real, message):
     status, _, told = found(limits=real, resources=LIMITS)
     assert (status, told) == (not message, message)
     assert found(limits=real)[0]
+
+
+def test_limits_that_nobody_can_read_are_not_claimed():
+    unread = "whether the limits of main are in force is not known"
+    assert found(resources=LIMITS) == (YES, "Confined", unread)
+    assert found() == (YES, "Confined", "")
+
+
+def test_where_nothing_is_limited_who_asks_for_limits_is_told():
+    why, web = "version 1", app("web", container("web", resources=LIMITS))
+    there = seen(web, confinement=TIGHT)
+    told = (NO, "NotEnforceable", "the limits of main are not in force: version 1")
+    assert said(web, there, unlimited=why) == told
+    free = app("web")
+    assert said(free, seen(free, confinement=TIGHT), unlimited=why)[0]
+    wider = seen(web, confinement=replace(TIGHT, seccomp=False))
+    assert said(web, wider, unlimited=why)[1] == "NotConfined"
+
+
+def test_where_nothing_is_limited_it_is_said_once_of_the_box():
+    limited, free = app("web", container("web", resources=LIMITS)), app("db")
+    notice = ("no limit of an app on memory, CPU or processes is in force: version 1",)
+    for apps, why, told in (
+        ([limited, free], "version 1", notice),
+        ([free], "version 1", ()),
+        ([limited], "", ()),
+        ([], "version 1", ()),
+    ):
+        assert notices(situation(desired(*apps), observed(unlimited=why))) == told
 
 
 def test_what_was_never_read_is_not_known_and_nothing_is_said_of_what_never_ran():

@@ -73,3 +73,10 @@ def test_a_container_is_read_twice_a_minute_at_most(tmp_path, monkeypatch):
 
 def test_a_users_limits_say_nothing():
     assert LiveLimits(rootful=False).of(seen(app("web"), pid=1)) is None
+
+
+def test_a_user_has_limits_with_version_2_alone(tmp_path):
+    assert LiveLimits(rootful=True, root=tmp_path).unlimited == ""
+    assert "version 1" in LiveLimits(rootful=False, root=tmp_path).unlimited
+    (tmp_path / "cgroup.controllers").write_text("memory pids\n")
+    assert LiveLimits(rootful=False, root=tmp_path).unlimited == ""

@@ -142,6 +142,7 @@ class PodmanDriver:
             tuple(sorted(networks, key=lambda n: (n.app, n.name))),
             isolation,
             unenforceable,
+            unlimited=self._limits.unlimited,
         )
 
     def _reached(self, listed: Listed, connected: set[str]) -> ObservedContainer:
@@ -250,7 +251,9 @@ class PodmanDriver:
     def volume_usage(self, name: str, stop: threading.Event) -> int | None:
         """Return how many bytes the volume takes on its disk."""
         place = self._belongings.volume_place(name)
-        return volume_size.allocated(place, stop) if place else None
+        if not place:
+            return None
+        return volume_size.allocated(place, stop, rootful=self._liveness.rootful)
 
     def volumes(self) -> tuple[ObservedVolume, ...]:
         """Return all volumes of this instance, and those that are only named so."""

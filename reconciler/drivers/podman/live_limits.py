@@ -2,7 +2,8 @@
 What a container's processes may use, read from the kernel's control groups.
 
 Podman 4 goes on showing the limits that a container was made with, whatever was changed since.
-Reading takes a file for each limit, so one container is read twice a minute at most.
+Reading takes a file for each limit, so one container is read twice a minute at most. Where a user
+has none, whatever was asked for, `unlimited` says why.
 """
 
 import os
@@ -32,12 +33,13 @@ class LiveLimits:
         self._rootful = rootful
         self._root = root
         self._clock = clock
+        self.unlimited = "" if rootful else why_unlimited(root)
         self._known: dict[str, tuple[int, float, Resources | None]] = {}
 
     def of(self, container: ObservedContainer) -> Resources | None:
         """Return the limits of a running container; None where nobody can say."""
         if not self._rootful:
-            return None  # a user's containers may have none at all, whatever was asked
+            return None  # what a user was given to give to others is not looked at
         now, known = self._clock(), self._known.get(container.ref)
         if known is not None and known[0] == container.pid and now < known[1] + AGAIN_SECONDS:
             return known[2]
@@ -53,6 +55,13 @@ class LiveLimits:
     def read_again(self, ref: str) -> None:
         """Read this one anew at the next look."""
         self._known.pop(ref, None)
+
+
+def why_unlimited(root: Path) -> str:
+    """Return why nothing limits the containers of a user; empty where Podman can limit them."""
+    if (root / "cgroup.controllers").exists():
+        return ""
+    return "control groups of version 1 are root's alone"
 
 
 def limits_in(groups: str, root: Path) -> Resources | None:
