@@ -101,7 +101,7 @@ class Settings(BaseModel):
     desired_state: Path = Path("desired-state")
     catalogue: Path = Path("apps")
     state_dir: Path
-    data_dir: Path = SYSTEM_DATA
+    data_dir: Path
     lan: Annotated[tuple[Range, ...], BeforeValidator(_ranges)] = LAN_RANGES
     instance: Annotated[str, Field(pattern=INSTANCE)] = "archipelago"
     trust: Path = Path("/etc/archipelago/trust.yaml")
