@@ -57,6 +57,11 @@ class SecondUser:
             self.leave()
             raise
 
+    def why_not(self):
+        """Return why Podman has no namespaces for this user here; empty where it has."""
+        tried = self.run("podman", "unshare", "--rootless-netns", "true", check=False)
+        return tried.stderr.strip() if tried.returncode else ""
+
     def run(self, *arguments, check=True, timeout=60, **more):
         """Run a command as this user; return what it did."""
         done = subprocess.run(
@@ -124,9 +129,7 @@ class SecondUser:
         self._furnish_home()
         self.runtime.mkdir(mode=0o700)
         self.own(self.runtime)
-        os.mknod(PLACE / "tun", stat.S_IFCHR | 0o666, os.makedev(10, 200))
-        (PLACE / "tun").chmod(0o666)  # as udev has it everywhere
-        self._bind(PLACE / "tun", Path("/dev/net/tun"))
+        self._open(Path("/dev/net/tun"))
         self._show(Path(sys.base_prefix), "python")
         self._show(Path(sysconfig.get_path("purelib")), "site")
         self._show(world.CHECKOUT / "reconciler", "code/reconciler")
@@ -134,6 +137,13 @@ class SecondUser:
         python = PLACE / "python/bin" / f"python3.{sys.version_info.minor}"
         self.command.write_text(_COMMAND.format(python=python))
         self.command.chmod(0o755)
+
+    def _open(self, device):
+        """Let everybody use a device, as udev does where it runs."""
+        node = PLACE / device.name
+        os.mknod(node, stat.S_IFCHR, device.stat().st_rdev)
+        node.chmod(0o666)
+        self._bind(node, device)
 
     def _furnish_home(self):
         """On the disk of the world, which goes with it."""

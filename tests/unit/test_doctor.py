@@ -95,7 +95,7 @@ def test_a_healthy_server_has_nothing_to_do():
         ({"root": False}, {"subordinate_ids": 0}, "problem", "user ids", "0 sub", "--add-subuids"),
         ({"root": False}, {}, "note", "ports", "no port below 1024", "port_start"),
         ({"root": False}, {"lingers": False}, "note", "login", "ends with", "enable-linger"),
-        ({"root": False}, {"runtime_directory": False}, "problem", "login", "XDG_RUNTIME", "ssh"),
+        ({"root": False}, {"runtime_directory": False}, "note", "login", "XDG_RUNTIME", "ssh"),
         ({"root": False}, {"tun": False}, "problem", "network", "/dev/net/tun", "chmod"),
         ({}, {"storage_driver": "vfs"}, "note", "storage", "full copy", "overlay"),
         ({}, {"storage_driver": ""}, "problem", "storage", "does not say", "podman info"),

@@ -214,9 +214,10 @@ def _rootless(host: Host, facts: Examination) -> Iterator[Finding]:
 
 def _login(host: Host, facts: Examination) -> Iterator[Finding]:
     if not facts.runtime_directory:
-        yield _problem(
+        yield _note(
             "login",
-            "XDG_RUNTIME_DIR is not set: Podman does not find again what it started.",
+            "XDG_RUNTIME_DIR is not set: Podman keeps in /tmp what it knows of what runs, and "
+            "does not look there after a login that sets it.",
             "log in by ssh or at the console, not by su",
         )
     elif host.systemd and not facts.lingers:
