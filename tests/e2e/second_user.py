@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from pathlib import Path
 
@@ -153,9 +154,7 @@ class SecondUser:
             world.mount("tmpfs", self.home, "tmpfs")
             self._mounted.append(self.home)
         else:
-            place = disk / "second"
-            place.mkdir()
-            self._bind(place, self.home)
+            self._bind(tempfile.mkdtemp(prefix="second-", dir=disk), self.home)
         settings = self.home / ".config/containers"
         settings.mkdir(parents=True)
         (settings / "storage.conf").write_text(_STORAGE)
