@@ -752,6 +752,19 @@ def test_what_cannot_be_tried_is_said(box):
     assert box.json("isolation")["unenforceable"] == "no nft"
 
 
+def test_a_box_on_which_no_limit_is_in_force_says_so(box):
+    left_alone(box)
+    box.write("web.yml", manifest("web"))
+    assert box.json("status")["notices"] == []
+    box.engine.world.unlimited = "version 1"
+    told = box.json("status")
+    assert told["notices"] == [
+        "no limit of an app on memory, CPU or processes is in force: version 1"
+    ]
+    (confined,) = [c for c in told["apps"][0]["conditions"] if c["type"] == "Confined"]
+    assert (confined["status"], confined["reason"]) == (False, "NotEnforceable")
+
+
 # --- logs, events, schema, doctor ---
 
 

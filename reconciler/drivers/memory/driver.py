@@ -58,6 +58,7 @@ class MemoryDriver:
                 if key[0] == self.instance
             ),
             self.world.unenforceable,
+            unlimited=self.world.unlimited,
         )
 
     def prepare_image(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:

@@ -40,6 +40,7 @@ class World:
         self.volumes: dict[str, Owned] = {}
         self.rules: dict[tuple[str, str], IsolationSpec] = {}  # by instance and app
         self.unenforceable = ""
+        self.unlimited = ""
         self.leaks: set[tuple[str, Target]] = set()  # by name: reached whatever the rules say
         self.files: dict[tuple[str, str], str] = {}  # by volume and path
         self.unreadable: set[str] = set()  # volumes that cannot be measured
