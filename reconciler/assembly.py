@@ -25,6 +25,7 @@ from reconciler.registry.ledger import FileLedger
 from reconciler.report import places
 from reconciler.report.audit.export import CheckpointExport
 from reconciler.report.audit.log import AuditLog
+from reconciler.report.audit.record import Record
 from reconciler.report.audit.things import here
 from reconciler.report.journal import Journal
 from reconciler.report.logs import LogSink, configure
@@ -174,6 +175,7 @@ class _Built:
             notices=notices,
             restore_pins=self.ledger.restore,
             source=source,
+            on_record=Record(places.audit_path(settings.state_dir)),
             known_attempts=attempts.known,
             keep_attempts=attempts.keep,
         )

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core import (
     admission,
+    anomalies,
     backoff,
     gates,
     isolation,
@@ -19,6 +20,7 @@ from reconciler.core import (
     pins,
     policy,
     proving,
+    recurrence,
     revisions,
     rollback,
     suspension,
@@ -29,6 +31,7 @@ from reconciler.core import (
 from reconciler.core.comparison import Comparison
 from reconciler.core.conditions import Reported, app_statuses
 from reconciler.core.planner import compare_all, plan, still_wanted
+from reconciler.core.recurrence import Recurrence
 from reconciler.core.resolve import Platform, resolve
 from reconciler.core.situation import WINDOW, Situation
 from reconciler.errors import DriverError, DriverUnavailable
@@ -37,6 +40,7 @@ from reconciler.model.commit import SourceStatus
 from reconciler.model.desired import Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
+from reconciler.model.on_record import OnRecord
 from reconciler.model.pin import Pin, PinKey
 from reconciler.model.revision import FailedRevision
 from reconciler.model.snapshot import Snapshot
@@ -80,6 +84,7 @@ class Parts:
     notices: Callable[[], tuple[str, ...]] = tuple
     restore_pins: Callable[[Mapping[PinKey, Pin]], None] = lambda _: None
     source: Callable[[], SourceStatus | None] = lambda: None
+    on_record: Callable[[], OnRecord] = OnRecord
     known_attempts: Callable[[datetime], Mapping[str, Attempts]] = lambda _: {}
     keep_attempts: Callable[[Mapping[str, Attempts]], None] = lambda _: None
 
@@ -112,6 +117,7 @@ class _Memory:
     status: Status | None = None
     attempts: dict[str, Attempts] = field(default_factory=dict[str, Attempts])
     last: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    recurred: Recurrence = field(default_factory=Recurrence)
     snapshots: tuple[Snapshot, Snapshot] | None = None
     desired: Desired = field(default_factory=Desired)
 
@@ -154,6 +160,7 @@ class Reconciler:
         parts.last_words.watch(looping.log_ends(situation, comparisons))
         parts.signatures.watch(proving.to_check(comparisons, situation.evidence))
         more = self._keep(situation, comparisons)
+        memory.recurred = recurrence.seen(memory.recurred, situation, comparisons)
         status = self._tell(began, situation, made, comparisons, trials)
         again = 0.0 if more else self._look_again(situation, made, settle)
         return PassResult(status, again, bool(parts.lanes.running()))
@@ -313,6 +320,13 @@ class Reconciler:
             ),
             lanes_busy=len(reported.running),
             source=parts.source(),
+            # Behind the look: what it saw was on record before.
+            anomalies=anomalies.anomalies(
+                situation,
+                parts.on_record(),
+                memory.recurred,
+                memory.status.anomalies if memory.status else (),
+            ),
         )
 
     def _blind(self, began: float, desired: Desired, error: DriverError) -> PassResult:
@@ -324,6 +338,7 @@ class Reconciler:
             problems=desired.problems,
             notices=self._parts.notices(),
             source=self._parts.source(),
+            anomalies=memory.status.anomalies if memory.status else (),
         )
         memory.status = status
         self._parts.recorder.passed(status)

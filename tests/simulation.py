@@ -16,6 +16,7 @@ from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import SuspendManifest
+from reconciler.model.on_record import OnRecord
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.permission import parse_permission, permission_hash
 from reconciler.model.snapshot import Snapshot
@@ -283,6 +284,8 @@ class DirectTrials:
 class Simulation:
     """A box: a folder, a world, and a reconciler that can be killed and started again."""
 
+    on_record = OnRecord
+
     def __init__(self, prune_limit=3):
         self.clock = ManualClock()
         self.world = World(self.clock)
@@ -316,6 +319,7 @@ class Simulation:
                 recorder=self.diary,
                 clock=self.clock,
                 restore_pins=self.world.ledger.restore,
+                on_record=self.on_record,
                 known_attempts=lambda _: self.attempts,
                 keep_attempts=self._keep,
             ),

@@ -124,6 +124,10 @@ def troubles(status: Status, app: str | None = None) -> Iterator[Cell]:
             yield Cell(plain(str(problem)), "red")
     if app is None:
         yield from (Cell(plain(notice), "yellow") for notice in status.notices)
+    for odd in status.anomalies:
+        if app in {None, odd.app}:
+            about = f"{odd.app}: " if odd.app and app is None else ""
+            yield Cell(plain(about + odd.message), "yellow")
     if status.last_pass.error:
         yield Cell(plain(status.last_pass.error), "red")
 

@@ -280,7 +280,11 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A change that ended, and how. `message` is empty when it was applied."""
+    """
+    A change that ended, and how. `message` is empty when it was applied.
+
+    `made` are the names of the containers that it had made, each with its id.
+    """
 
     change: Change
     result: Result
@@ -288,3 +292,4 @@ class Outcome:
     began_at: datetime
     ended_at: datetime
     steps_done: int
+    made: tuple[tuple[str, str], ...] = ()

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from reconciler.model.anomaly import Anomaly
 from reconciler.model.change import Action
 from reconciler.model.commit import SourceStatus
 from reconciler.model.desired import Suspension
@@ -143,6 +144,7 @@ class Status:
     notices: tuple[str, ...] = ()
     lanes_busy: int = 0
     source: SourceStatus | None = None
+    anomalies: tuple[Anomaly, ...] = ()
 
     def of(self, app: str) -> AppStatus | None:
         """Return the status of one app."""

@@ -29,7 +29,7 @@ from reconciler.model.container import (
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.isolation import Egress, IsolationSpec, Passage
-from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
+from reconciler.model.observed import ContainerState, Hits, Observed, ObservedNetwork
 from reconciler.model.pin import Pin
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
 from reconciler.model.trial import MACHINE, Reach, Target
@@ -125,6 +125,61 @@ def test_an_exit_code_is_told(machine, code):
     seen = machine.see(spec)
     assert seen.exit_code == code
     assert seen.finished_at >= seen.started_at.replace(microsecond=0)
+
+
+def test_a_command_that_somebody_else_runs_in_it_is_told_and_wakes(machine):
+    spec, heard = machine.spec(), Wakes()
+    subscription = machine.driver.subscribe(heard)
+    machine.running(spec)
+    heard.quiet()
+    began = datetime.now(UTC)
+    assert machine.see(spec).exec_at is None
+    machine.exec_by_hand(spec)
+    assert heard.came()
+    assert until(lambda: machine.see(spec).exec_at)
+    assert timedelta() <= machine.see(spec).exec_at - began < timedelta(minutes=1)
+    subscription.close()
+
+
+def test_our_own_checks_are_no_commands_of_somebody_elses(machine):
+    spec = machine.spec()
+    subscription = machine.driver.subscribe(lambda: None)
+    machine.running(spec)
+    for command in (("busybox", "true"), ("busybox", "false"), ("/is/not/there",)):
+        machine.probe(spec, kind=HealthKind.EXEC, command=command)
+    with ThreadPoolExecutor(4) as pool:
+        checks = [
+            pool.submit(machine.probe, spec, kind=HealthKind.EXEC, command=("busybox", "true"))
+            for _ in range(8)
+        ]
+    assert all(check.result().ok for check in checks)
+    other = machine.running(machine.spec("other"))
+    machine.exec_by_hand(machine.spec("other"))  # its event comes behind those of our checks
+    assert until(lambda: machine.see(machine.spec("other")).exec_at)
+    assert other.exec_at is None
+    assert machine.see(spec).exec_at is None
+    subscription.close()
+
+
+def test_limits_that_are_hit_are_counted(machine):
+    spec = machine.spec(resources=Resources(memory=16 * 2**20, pids=8))
+    seen = machine.running(spec)
+    if seen.hits is None:
+        pytest.skip("the kernel does not tell it to who is not root")
+    assert seen.hits == Hits()
+    machine.overreach(spec, memory=True)
+    assert machine.see(spec).hits.memory > 0
+    machine.overreach(spec)
+    assert machine.see(spec).hits.pids > 0
+    machine.driver.stop(spec.container_name, 0.0)
+    assert machine.see(spec).hits is None
+
+
+def test_who_makes_a_container_learns_its_id(machine):
+    spec = machine.spec()
+    made = machine.driver.create(spec)
+    assert made == machine.see(spec).ref
+    assert machine.driver.create(spec) == made
 
 
 def test_a_process_that_is_killed_is_exited_or_just_ending_and_then_exited(machine):

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from reconciler.errors import ConfigurationError
+from reconciler.model.anomaly import Anomaly, AnomalyKind
 from reconciler.model.change import Action, Change, Outcome, Reason, Result
 from reconciler.model.health import HealthState
 from reconciler.model.status import (
@@ -97,6 +98,16 @@ def test_a_pass_is_counted(metrics):
     assert value(metrics, "app_ready", app="db") == 0
     assert value(metrics, "app_health", app="web", state="healthy") == 1
     assert value(metrics, "app_health", app="web", state="unhealthy") == 0
+
+
+def test_what_is_odd_is_counted_by_kind(metrics):
+    assert value(metrics, "anomalies", kind="ForeignExec") == 0
+    odd = tuple(Anomaly(AnomalyKind.FOREIGN_EXEC, "web", name, "") for name in ("a", "b"))
+    metrics.passed(replace(status(app()), anomalies=odd))
+    assert value(metrics, "anomalies", kind="ForeignExec") == 2
+    assert value(metrics, "anomalies", kind="Unexplained") == 0
+    metrics.passed(status(app()))
+    assert value(metrics, "anomalies", kind="ForeignExec") == 0
 
 
 def test_what_an_app_holds_is_measured_where_it_is_known(metrics):

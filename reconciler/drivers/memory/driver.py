@@ -85,7 +85,7 @@ class MemoryDriver:
         with self._verb("ensure_volume", volume.name):
             volumes.ensure(self.world, self.instance, volume)
 
-    def create(self, container: ContainerSpec) -> None:
+    def create(self, container: ContainerSpec) -> str:
         """Have the container, not started; replaces a half-made one."""
         name = container.container_name
         container = self._chosen(container)
@@ -97,13 +97,13 @@ class MemoryDriver:
                     " rename or remove it",
                 )
             if box is not None and box.state is not ContainerState.BROKEN:
-                return
+                return box.ref
             self._check_parts(container)
             secret = {
                 key: self.world.secrets.reveal(text) for key, text in container.secret_environment
             }
             image_id = self.world.images[_image_to_run(container)]
-            self.world.boxes[name] = Box(
+            made = Box(
                 self.world.next_id(name),
                 name,
                 self.instance,
@@ -112,6 +112,8 @@ class MemoryDriver:
                 self.world.clock.now(),
                 secret_environment=secret,
             )
+            self.world.boxes[name] = made
+        return made.ref
 
     def write_files(self, ref: str, container: ContainerSpec) -> None:
         """Have its files in its volumes."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from reconciler.model.confinement import CAPABILITIES, Confinement
 from reconciler.model.container import ContainerSpec, MountKind, NetworkPolicy, Resources
 from reconciler.model.isolation import Names
-from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.observed import ContainerState, Hits, ObservedContainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class Box:
     networks: tuple[str, ...] | None = None  # None: those that it was made with
     limits: Resources | None = None
     confinement: Confinement | None = None  # None: what it was made with
+    hits: Hits = field(default_factory=Hits)
+    exec_at: datetime | None = None
     mounted: tuple[str, ...] = ()  # volumes in one that somebody else made
     like: ContainerSpec | None = None  # as what somebody else made it
 
@@ -106,7 +108,7 @@ class Box:
 
     def run(self, pid: int, now: datetime, process_start: float) -> None:
         """Begin a run."""
-        self.process_start = process_start
+        self.process_start, self.hits = process_start, Hits()
         self.state, self.pid = ContainerState.RUNNING, pid
         self.exit_code, self.started_at, self.finished_at = None, now, None
 
@@ -149,6 +151,8 @@ class Box:
             names=self.names if running and network else None,
             limits=(self.limits or spec.resources) if running else None,
             confinement=(self.confinement or confinement(spec)) if running else None,
+            hits=self.hits if running else None,
+            exec_at=self.exec_at,
             requires=spec.requires,
             secrets=spec.secrets,
             source=spec.source,

@@ -82,13 +82,17 @@ class Containers:
         self._places = places
         self._warn = warn
 
-    def create(self, container: ContainerSpec, image: str) -> None:
-        """Have it, of this image; replaces a half-made one, refuses one that is not ours."""
+    def create(self, container: ContainerSpec, image: str) -> str:
+        """
+        Have it, of this image, and return its id.
+
+        Replaces a half-made one, refuses one that is not ours.
+        """
         name = container.container_name
         present = self._lookup.find(name)
         if present is not None:
             if present.container.state is not ContainerState.BROKEN:
-                return
+                return present.ref
             self._delete_patiently(present)
         chosen = seccomp.with_profile(container, self._places.data_dir)
         here = filling.revealed(devices.present(chosen), self._places.secrets)
@@ -101,13 +105,14 @@ class Containers:
         attachment.keep_address(body, container, self._places.belongings)
         host_paths.prepare(container, self._places.data_dir)
         try:
-            self._post_create(here, body)
+            made = self._post_create(here, body)
         except DriverRejected as error:
             if "already in use" not in str(error):
                 raise
             self._make_room(name, error)
-            self._post_create(here, body)
+            made = self._post_create(here, body)
         temporary.open_up(self._client, name, temporary.targets(body))
+        return made
 
     def start(self, ref: str, names: Names = ()) -> Listed:
         """Have it running; returns what was started. One that cannot be started is removed."""
@@ -166,7 +171,7 @@ class Containers:
                 raise
         return listed.ref
 
-    def _post_create(self, container: ContainerSpec, body: dict[str, object]) -> None:
+    def _post_create(self, container: ContainerSpec, body: dict[str, object]) -> str:
         name = container.container_name
         request = Request(
             "create_container",
@@ -189,8 +194,10 @@ class Containers:
                     f" make it (`podman network create {container.network}`), or name another",
                 ) from error
             raise DriverConflict(covered) from error
-        for warning in reply.object().get("Warnings") or ():
+        made = reply.object()
+        for warning in made.get("Warnings") or ():
             self._warn(f"{name}: {warning}")
+        return str(made["Id"])
 
     def _make_room(self, name: str, error: DriverRejected) -> None:
         """Remove what is left of a half-made container of that name; never somebody else's."""

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from reconciler.drivers.podman import (
@@ -25,6 +26,7 @@ from reconciler.drivers.podman.elsewhere import NothingAdopted, Registry
 from reconciler.drivers.podman.events import Events
 from reconciler.drivers.podman.files import Files
 from reconciler.drivers.podman.firewall import Firewall
+from reconciler.drivers.podman.foreign_execs import SLACK_SECONDS, ForeignExecs
 from reconciler.drivers.podman.images import Deadlines, Images
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.live_confinement import LiveConfinement
@@ -82,6 +84,7 @@ class Settings:
     registry: Registry = field(default_factory=Registry)
     inventory: Inventory = field(default_factory=NothingAdopted)
     lan: tuple[str, ...] = LAN_RANGES
+    quiet: float = SLACK_SECONDS  # in which commands in containers may be those of another loop
 
 
 class PodmanDriver:
@@ -115,7 +118,8 @@ class PodmanDriver:
         places = Places(settings.data_dir, shares, secrets, self._belongings, self._names)
         self._containers = Containers(self._client, self._lookup, instance, places, hooks.warn)
         self._files = Files(self._client, self._lookup, secrets, shares)
-        self._prober = Prober(self._client, self._liveness)
+        self._execs = ForeignExecs(settings.quiet)
+        self._prober = Prober(self._client, self._liveness, self._execs)
         self._lock = threading.Lock()
         self._subscribed: list[_Subscribed] = []
 
@@ -131,6 +135,7 @@ class PodmanDriver:
         self._names.forget(known)
         self._limits.forget(known)
         self._confinement.forget(known)
+        self._execs.forget(known)
         networks = self._belongings.networks()
         running = {c.ref: c.pid for c in containers if c.state is ContainerState.RUNNING}
         with self._lock:
@@ -146,11 +151,12 @@ class PodmanDriver:
 
     def _reached(self, listed: Listed, connected: set[str]) -> ObservedContainer:
         """Return a running container with its limits, its address, and names where it has some."""
-        container = listed.container
+        container = replace(listed.container, exec_at=self._execs.last(listed.ref))
         if container.state is not ContainerState.RUNNING:
             return container
-        limits, confinement = self._limits.of(container), self._confinement.of(container)
-        container = replace(container, limits=limits, confinement=confinement)
+        limits, hits = self._limits.of(container)
+        confinement = self._confinement.of(container)
+        container = replace(container, limits=limits, hits=hits, confinement=confinement)
         if not container.networks:
             return container
         names = self._names.read(listed) if container.app in connected else None
@@ -168,10 +174,10 @@ class PodmanDriver:
         """Have the volume."""
         self._belongings.ensure_volume(volume)
 
-    def create(self, container: ContainerSpec) -> None:
+    def create(self, container: ContainerSpec) -> str:
         """Have the container, not started."""
         chosen = self._images.chosen(container)
-        self._containers.create(chosen, self._images.to_run(chosen))
+        return self._containers.create(chosen, self._images.to_run(chosen))
 
     def write_files(self, ref: str, container: ContainerSpec) -> None:
         """Have its files in its volumes."""
@@ -274,7 +280,8 @@ class PodmanDriver:
 
     def subscribe(self, wake: Wake) -> Subscription:
         """Wake on Podman's events, and at once when a process ends."""
-        subscribed = _Subscribed(self._client, self._instance, self._liveness, wake, self._forget)
+        events = partial(Events, self._client, self._instance, execs=self._execs)
+        subscribed = _Subscribed(events, self._liveness, wake, self._forget)
         if subscribed.network is not None:
             self._firewall.tell_changes(subscribed.network.changed)
         with self._lock:
@@ -299,8 +306,7 @@ class _Subscribed:
 
     def __init__(
         self,
-        client: Client,
-        instance: str,
+        events: Callable[[Wake], Events],
         liveness: Liveness,
         wake: Wake,
         forget: Callable[["_Subscribed"], None],
@@ -310,7 +316,7 @@ class _Subscribed:
         self._lock = threading.RLock()
         self._open = True
         self.processes = ProcessWatch(liveness, self._pass_on)
-        self._events = Events(client, instance, self._pass_on)
+        self._events = events(self._pass_on)
         self.network: NetworkWatch | None = None
         with suppress(OSError):
             self.network = NetworkWatch(self._pass_on)

@@ -12,6 +12,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from reconciler.model.anomaly import AnomalyKind
 from reconciler.model.change import (
     Action,
     CreateContainer,
@@ -111,6 +112,11 @@ class Families:
             "action",
         )
         self.problems = self._gauge("problems", "Things in files that a person has to mend.")
+        self.anomalies = self._gauge(
+            "anomalies",
+            "Things that are not as on an ordinary day, by kind.",
+            "kind",
+        )
         self.lanes = self._gauge("lanes_busy", "Apps with a change under way.")
         self.watch = self._gauge(
             "watch_inotify",
@@ -133,6 +139,7 @@ class Families:
         )
         _begin(self.passes, tuple(Outcomes))
         _begin(self.plan_actions, tuple(Action))
+        _begin(self.anomalies, tuple(AnomalyKind))
 
     def _of_apps(self) -> None:
         self.apps = self._gauge(

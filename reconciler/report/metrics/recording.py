@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics,
 
 from reconciler import __version__
 from reconciler.errors import ConfigurationError
+from reconciler.model.anomaly import AnomalyKind
 from reconciler.model.change import Action, Outcome, Reason, Result
 from reconciler.model.health import HealthState
 from reconciler.model.status import AppStatus, ConditionType, Status
@@ -43,6 +44,9 @@ class Metrics:
         actions = Tally(app.action for app in status.apps)
         for action in Action:
             families.plan_actions.labels(action).set(actions[action])
+        odd = Tally(each.kind for each in status.anomalies)
+        for kind in AnomalyKind:
+            families.anomalies.labels(kind).set(odd[kind])
         self._take_source(status)
         self._take_conditions(status)
         self._take_apps(status)

@@ -1,0 +1,78 @@
+"""What happens again and again, from one look to the next. Pure; losing it loses only words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciler.core.comparison import Comparison
+from reconciler.core.situation import Situation
+from reconciler.model.observed import ContainerState, Hits, ObservedContainer
+
+PERIOD = timedelta(hours=1)
+NONE = Hits()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """
+    The newest run of a container: when it began, and whether its app served meanwhile.
+
+    `again` is when it was started anew although it had served; `hits` are what its limits refused
+    when it was looked at last, `memory_at` and `pids_at` when that grew.
+    """
+
+    began: datetime | None
+    served: bool = False
+    again: tuple[datetime, ...] = ()
+    hits: Hits = NONE
+    memory_at: datetime | None = None
+    pids_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """What was seen of each container, by ref. Before the first look nothing is news."""
+
+    runs: Mapping[str, Run] = field(default_factory=dict[str, Run])
+    begun: bool = False
+
+
+def seen(
+    before: Recurrence,
+    situation: Situation,
+    comparisons: Mapping[str, Comparison],
+) -> Recurrence:
+    """Return what is known after one more look; what is gone is forgotten."""
+    serving = {app for app, comparison in comparisons.items() if comparison.ready()}
+    now = situation.now
+    return Recurrence(
+        {
+            c.ref: _run(before, c, now, serves=c.app in serving)
+            for c in situation.observed.containers
+        },
+        begun=True,
+    )
+
+
+def _run(before: Recurrence, container: ObservedContainer, now: datetime, *, serves: bool) -> Run:
+    known = before.runs.get(container.ref)
+    if known is None:
+        # What an earlier life of the loop may have seen, and told, is no news.
+        hits = NONE if before.begun else container.hits or NONE
+        known = Run(container.started_at, hits=hits)
+    elif container.started_at != known.began:
+        again = (*known.again, now) if known.served else known.again
+        known = replace(known, began=container.started_at, served=False, again=again, hits=NONE)
+    again = tuple(at for at in known.again if at > now - PERIOD)
+    running = container.state is ContainerState.RUNNING
+    known = replace(known, again=again, served=known.served or (serves and running))
+    return known if container.hits is None else _hit(known, container.hits, now)
+
+
+def _hit(run: Run, hits: Hits, now: datetime) -> Run:
+    return replace(
+        run,
+        hits=hits,
+        memory_at=now if hits.memory > run.hits.memory else run.memory_at,
+        pids_at=now if hits.pids > run.hits.pids else run.pids_at,
+    )
