@@ -259,6 +259,7 @@ class Facts:
             self.evidence,
             secrets=frozenset(self.world.secrets.values),
             pins=self.world.ledger.pins(),
+            image_ids=self.world.ledger.ids(),
             good=dict(kept.good),
             failed=dict(kept.failed),
             retried=dict(kept.retried),

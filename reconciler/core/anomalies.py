@@ -115,13 +115,13 @@ def _recurring(
         if run.memory_at is not None and run.memory_at > now - PERIOD:
             told = (
                 f"the kernel ended a process in {c.container}, which was at its memory limit;"
-                " raise `resources.memory`, or find out what takes so much"
+                " raise `memory_limit`, or find out what takes so much"
             )
             yield Anomaly(AnomalyKind.MEMORY_LIMIT_HIT, c.app, c.container, told)
         if run.pids_at is not None and run.pids_at > now - PERIOD:
             told = (
                 f"the kernel refused {c.container} another process, since it has as many as it"
-                " may; raise `resources.pids`, or find out what makes so many"
+                " may; raise `pids_limit`, or find out what makes so many"
             )
             yield Anomaly(AnomalyKind.PIDS_LIMIT_HIT, c.app, c.container, told)
 

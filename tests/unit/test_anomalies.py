@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from builders import NOW, app, desired, observed, running, situation
-from simulation import Simulation
+from simulation import GivenSignatures, Simulation
 
 from reconciler.core.anomalies import DAY, OFTEN, anomalies
 from reconciler.core.planner import compare_all
@@ -16,15 +16,21 @@ from reconciler.model.anomaly import Anomaly, AnomalyKind
 from reconciler.model.evidence import Evidence
 from reconciler.model.observed import ContainerState, Hits
 from reconciler.model.on_record import OnRecord, Stated
+from reconciler.model.pin import Pin
+from reconciler.model.policy import Policy, Review
+from reconciler.model.signature import Findings, Signature, SignatureFormat, Subject
+from reconciler.model.trust import Mode, Scope, SignatureRecords, Trust, TrustedKey
 from reconciler.report.audit.log import AuditLog
 from reconciler.report.audit.record import Record
 from reconciler.report.audit.things import here
+from reconciler.report.transitions import transitions
 
 WEB = app("web")
 [RUNNING] = running(WEB)
 NAME = RUNNING.container_name
 DIGEST = f"sha256:{'a' * 64}"
 MINUTE = timedelta(minutes=1)
+REPOSITORY = "registry.example/team/web"
 KNOWN = OnRecord(known=True, made=frozenset({f"container {NAME}"}))
 
 
@@ -244,7 +250,7 @@ class Audited(Simulation):
         super().__init__()
 
     def restart(self):
-        log = AuditLog(self.folder_of_log, "box/archipelago/test", self.clock)
+        self.told, log = None, AuditLog(self.folder_of_log, "box/archipelago/test", self.clock)
         self.world.audit = log
         log.full = ""
         self.on_record = Record(self.folder_of_log)
@@ -253,6 +259,14 @@ class Audited(Simulation):
         super().restart()
         driver = self.reconciler._parts.driver
         log.starts(lambda: here(driver, ()), "1")
+
+    def run(self, passes=1, seconds=1.0):
+        """Make passes, and have on record what was decided."""
+        for _ in range(passes):
+            status = super().run(seconds=seconds)
+            self.world.audit.told(tuple(transitions(self.told, status)))
+            self.told = status
+        return status
 
     def odd(self, **more):
         return [str(a.kind) for a in self.run(**more).anomalies]
@@ -315,3 +329,108 @@ def test_an_intruder_is_told_while_it_is_removed(tmp_path):
     assert box.odd() == ["Unexplained"]
     assert set(box.world.boxes) == {box.world.find("web/main").name}
     assert box.odd() == []
+
+
+def want(box, *capabilities):
+    box.folder.write("web", security={"capabilities": list(capabilities)})
+
+
+def test_permissions_that_grow_are_told_where_nobody_approved_them(tmp_path):
+    box = Audited(tmp_path)
+    want(box, "NET_RAW")
+    box.folder.approved["web"] = ("capability NET_RAW",)
+    box.quiet()
+    want(box, "NET_RAW", "SYS_TIME")
+    box.folder.approved["web"] = ("capability NET_RAW", "capability SYS_TIME")
+    box.quiet()
+    box.facts.evidence = replace(box.facts.evidence, policy=Policy(review=Review.NONE))
+    want(box, "NET_RAW", "SYS_TIME", "NET_ADMIN")
+    [told] = box.settle().anomalies
+    assert told.key == ("PermissionsGrown", "web", "permissions")
+    assert "capability NET_ADMIN" in told.message
+    assert "SYS_TIME" not in told.message
+    box.restart()
+    assert box.odd() == ["PermissionsGrown"]
+    want(box, "NET_RAW")
+    box.quiet()
+    want(box, "NET_RAW", "NET_ADMIN")
+    box.quiet()  # it could that before
+
+
+ALICE, BOB = (TrustedKey(name, f"{name}-id", "pem") for name in ("alice", "bob"))
+BOTH = Scope("registry.example", any_of=("alice", "bob"))
+
+
+class Signed(Audited):
+    """Such a box that asks for signatures, and a registry that signs as a test says."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.signatures = Registry(self.world)
+        trust = Trust(Mode.ENFORCE, (ALICE, BOB), (BOTH,))
+        self.facts.evidence = Evidence(trust=trust, free_bytes=2**40)
+        self.restart()
+
+    def publish(self, version, signer):
+        """Have an image that somebody signed, and an app that wants it."""
+        image = f"{REPOSITORY}:{version}"
+        self.world.publish(image)
+        proved = Signature(f"{signer}-id", SignatureFormat.CLASSIC, REPOSITORY)
+        self.signatures.by_digest[self.world.digests[image]] = (proved,)
+        return image
+
+
+class Registry(GivenSignatures):
+    """Answers at once what is signed, by whom."""
+
+    def __init__(self, world):
+        super().__init__()
+        self.world, self.by_digest, self.found, self.meanings = world, {}, {}, {}
+
+    def watch(self, checks):
+        self.meanings = {}
+        for check in checks:
+            digest = check.subject.digest or self.world.digests[check.image]
+            keys = frozenset({ALICE.id, BOB.id})
+            found = Findings(keys, self.by_digest.get(digest, ()))
+            self.found[Subject(REPOSITORY, digest)] = found
+            if not check.subject.digest:
+                self.meanings[check.app, check.container] = Pin(check.image, digest)
+
+    def records(self):
+        return SignatureRecords(dict(self.found), dict(self.meanings))
+
+
+def test_another_signer_is_told(tmp_path):
+    box = Signed(tmp_path)
+    box.folder.write("web", image=box.publish("1", "alice"))
+    box.quiet()
+    box.folder.write("web", image=box.publish("2", "alice"))
+    box.quiet()
+    box.folder.write("web", image=box.publish("3", "bob"))
+    [told] = box.settle().anomalies
+    assert told.key == ("SignerChanged", "web", "main")
+    assert "signed by bob, and was by alice" in told.message
+    box.folder.write("web", image=f"{REPOSITORY}:2")
+    box.quiet()
+
+
+def test_refusals_one_after_the_other_are_told(tmp_path):
+    box = Signed(tmp_path)
+    box.folder.write("web", image=box.publish("1", "alice"))
+    box.quiet()
+    for number in range(3):
+        assert box.odd(passes=3) == []
+        box.folder.write(f"bad{number}", image=box.publish(f"bad{number}", "mallory"))
+    assert box.odd(passes=3) == ["VerificationFails"]
+    box.restart()
+    assert box.odd() == ["VerificationFails"]
+    assert box.odd(passes=3, seconds=3600) == []
+
+
+def test_an_image_that_is_not_the_one_that_was_verified_is_told(tmp_path):
+    box = Signed(tmp_path)
+    box.folder.write("web", image=box.publish("1", "alice"))
+    box.quiet()
+    box.world.box("web/main").image_id = "evil"
+    assert box.odd() == ["ImageDiffers"]

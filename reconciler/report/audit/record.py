@@ -13,13 +13,13 @@ from threading import Lock, Thread
 from typing import Any
 
 from reconciler import durable
+from reconciler.model.change import Reason
 from reconciler.model.on_record import OnRecord, Stated
 from reconciler.report.audit import files
 from reconciler.report.event import EventKind
 from reconciler.report.moments import from_text
 
 MOST_REFUSED = 64
-NOT_VERIFIED = "NotVerified"
 
 Entry = Mapping[str, Any]
 _Place = tuple[int, int]  # the file, by its inode, and where in it
@@ -73,7 +73,10 @@ class Told:
             case "operator":
                 self._unsure(made)
             case "decision":
-                if told.get("about") == EventKind.STALLED and told.get("reason") == NOT_VERIFIED:
+                if (
+                    told.get("about") == EventKind.STALLED
+                    and told.get("reason") == Reason.NOT_VERIFIED
+                ):
                     self._refused.append((at, str(told["app"])))
             case _:
                 pass
