@@ -276,8 +276,8 @@ MUTANTS = (
     Mutant(
         "one check of ours hides every command",
         "drivers/podman/foreign_execs.py",
-        "self._own[ref] = own[1:]",
-        "self._own[ref] = own",
+        "self._own[ref] = deque(own[1:], MOST)",
+        "self._own[ref] = deque(own, MOST)",
         ("unit/test_foreign_execs.py",),
     ),
     Mutant(

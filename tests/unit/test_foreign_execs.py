@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from reconciler.drivers.podman.foreign_execs import SLACK_SECONDS, ForeignExecs
+from reconciler.drivers.podman.foreign_execs import MOST, SLACK_SECONDS, ForeignExecs
 
 START = 1000.0
 
@@ -88,3 +88,11 @@ def test_what_is_gone_is_forgotten():
     assert not execs.came("b", clock.at)
     execs.forget(frozenset())
     assert execs.came("b", clock.at)
+
+
+def test_where_no_event_comes_what_is_awaited_is_bounded():
+    execs, _ = made()
+    for _ in range(MOST + 1):
+        with execs.ours("a"):
+            pass
+    assert len(execs._own["a"]) == MOST

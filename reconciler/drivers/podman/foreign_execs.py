@@ -7,6 +7,7 @@ of is ours: the checks of an earlier loop, and the minute after one of ours that
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from functools import partial
 from threading import Lock
 
 SLACK_SECONDS = 60.0
+MOST = 4096  # checks whose events are awaited: an hour of them, where the stream stands still
 # Podman's moments are by this clock, whoever sets it.
 _of_this_machine = partial(time.clock_gettime, time.CLOCK_REALTIME)
 
@@ -35,7 +37,7 @@ class ForeignExecs:
         self._clock = clock
         self._quiet_until = clock() + quiet
         self._lock = Lock()
-        self._own: dict[str, list[_Own]] = {}
+        self._own: dict[str, deque[_Own]] = {}
         self._checked: set[str] = set()
         self._seen: dict[str, float] = {}
 
@@ -45,7 +47,7 @@ class ForeignExecs:
         own = _Own()
         with self._lock:
             self._checked.add(ref)
-            self._own.setdefault(ref, []).append(own)
+            self._own.setdefault(ref, deque(maxlen=MOST)).append(own)
         try:
             yield
         finally:
@@ -56,7 +58,7 @@ class ForeignExecs:
         """Take an event that tells of a command at that moment; say whether it is not ours."""
         with self._lock:
             own = [o for o in self._own.get(ref, ()) if _may_be(o, at)]
-            self._own[ref] = own[1:]
+            self._own[ref] = deque(own[1:], MOST)
             if not own:
                 self._seen[ref] = at
             return not own
