@@ -248,8 +248,15 @@ MUTANTS = (
     Mutant(
         "a start of what never served counts",
         "core/recurrence.py",
-        "again = (*known.again, now) if known.served else known.again",
-        "again = (*known.again, now)",
+        "if loops or not run.served or run.began is None:",
+        "if loops or run.began is None:",
+        ("unit/test_anomalies.py",),
+    ),
+    Mutant(
+        "a crash loop is told twice",
+        "core/recurrence.py",
+        "return (run.ended or situation.now) - run.began >= situation.window",
+        "return True",
         ("unit/test_anomalies.py",),
     ),
     Mutant(

@@ -9,11 +9,13 @@ from builders import NOW, app, desired, observed, running, situation
 from simulation import GivenSignatures, Simulation
 
 from reconciler.core.anomalies import DAY, OFTEN, anomalies
+from reconciler.core.backoff import LOOPS_AFTER
 from reconciler.core.planner import compare_all
 from reconciler.core.recurrence import PERIOD, Recurrence
 from reconciler.core.recurrence import seen as looked
 from reconciler.model.anomaly import Anomaly, AnomalyKind
 from reconciler.model.evidence import Evidence
+from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState, Hits
 from reconciler.model.on_record import OnRecord, Stated
 from reconciler.model.pin import Pin
@@ -172,9 +174,10 @@ class Looks:
     def __init__(self):
         self.known, self.now = Recurrence(), NOW
 
-    def at(self, container, *, minutes=1.0):
+    def at(self, container, *, minutes=1.0, starts=0):
         self.now += minutes * MINUTE
-        given = situation(desired(WEB), observed(*container), now=self.now)
+        tried = {"web": Attempts(starts=starts)} if starts else {}
+        given = situation(desired(WEB), observed(*container), now=self.now, attempts=tried)
         self.known = looked(self.known, given, compare_all(given))
         return [str(a.kind) for a in anomalies(given, KNOWN, self.known)]
 
@@ -203,6 +206,23 @@ def test_what_never_served_is_another_matter():
     looks = Looks()
     for _ in range(2 * OFTEN):
         assert looks.starts(1, state=ContainerState.EXITED) == []
+
+
+def test_what_ends_before_its_window_is_over_is_another_matter():
+    """Without a check it serves as soon as it runs: that is a crash loop."""
+    looks, second = Looks(), timedelta(seconds=1)
+    for _ in range(2 * OFTEN):
+        began = looks.now + MINUTE
+        assert looks.at([replace(RUNNING, started_at=began)]) == []
+        ended = {"state": ContainerState.EXITED, "finished_at": began + 30 * second}
+        assert looks.at([replace(RUNNING, started_at=began, **ended)]) == []
+
+
+def test_what_is_told_as_a_crash_loop_is_not_told_again():
+    looks = Looks()
+    for _ in range(2 * OFTEN):
+        again = [replace(RUNNING, started_at=looks.now + MINUTE)]
+        assert looks.at(again, starts=LOOPS_AFTER) == []
 
 
 def test_what_stands_still_is_no_start():
