@@ -1,8 +1,10 @@
 """What happens again and again, from one look to the next. Pure; losing it loses only words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.core import backoff
 from reconciler.core.comparison import Comparison
@@ -13,8 +15,7 @@ PERIOD = timedelta(hours=1)
 NONE = Hits()
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """
     The newest run of a container: when it began and ended, and whether its app served meanwhile.
 
@@ -31,8 +32,7 @@ class Run:
     pids_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recurrence:
+class Recurrence(Struct, frozen=True):
     """What was seen of each container, by ref. Before the first look nothing is news."""
 
     runs: Mapping[str, Run] = field(default_factory=dict[str, Run])

@@ -1,7 +1,8 @@
 """What is not as on an ordinary day: nothing is decided by it, a person is to look."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class AnomalyKind(StrEnum):
@@ -18,8 +19,7 @@ class AnomalyKind(StrEnum):
     VERIFICATION_FAILS = "VerificationFails"
 
 
-@dataclass(frozen=True, slots=True)
-class Anomaly:
+class Anomaly(Struct, frozen=True):
     """
     One thing that is odd, and what to do about it.
 

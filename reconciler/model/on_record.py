@@ -1,12 +1,12 @@
 """What the audit log says of what there may be, and upon what it was made."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+
+class Stated(Struct, frozen=True):
     """
     What was said last upon making an app, and what was said of it before.
 
@@ -20,8 +20,7 @@ class Stated:
     unapproved: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class OnRecord:
+class OnRecord(Struct, frozen=True):
     """
     The audit log, as far as rules ask for it.
 

@@ -1,11 +1,11 @@
 """What is told to be odd, and that nothing is on an ordinary day."""
 
 import time
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from builders import NOW, app, desired, observed, running, situation
+from msgspec.structs import replace
 from simulation import GivenSignatures, Simulation
 
 from reconciler.core.anomalies import DAY, OFTEN, anomalies

@@ -10,10 +10,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from threading import Lock
+
+from msgspec import Struct
 
 SLACK_SECONDS = 60.0
 MOST = 4096  # checks whose events are awaited: an hour of them, where the stream stands still
@@ -21,8 +22,7 @@ MOST = 4096  # checks whose events are awaited: an hour of them, where the strea
 _of_this_machine = partial(time.clock_gettime, time.CLOCK_REALTIME)
 
 
-@dataclass(slots=True)
-class _Own:
+class _Own(Struct):
     """A command of ours whose event did not come yet; `ended` when it is over."""
 
     ended: float | None = None

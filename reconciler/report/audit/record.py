@@ -6,11 +6,12 @@ All of it is read once, in the background; from then on only what was written si
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
+
+from msgspec.structs import replace
 
 from reconciler import durable
 from reconciler.model.change import Reason
