@@ -162,6 +162,9 @@ def _confinement(wanted: ContainerSpec, facts: ContainerFacts) -> Iterator[str]:
             f"its seccomp profile is {facts.seccomp_profile},"
             f" the manifest says {wanted.seccomp_profile}"
         )
+    profile = facts.apparmor_profile or "none"
+    if wanted.apparmor_profile not in {"default", facts.apparmor_profile}:
+        yield (f"its AppArmor profile is {profile}, the manifest says {wanted.apparmor_profile}")
 
 
 def _devices(wanted: ContainerSpec, facts: ContainerFacts) -> Iterator[str]:

@@ -53,6 +53,7 @@ class ContainerFacts:
     capabilities: tuple[str, ...] = ()
     privileged: bool = False
     seccomp_profile: str = "default"
+    apparmor_profile: str = ""  # empty: none
     no_new_privileges: bool = False
     readonly_root: bool = False
     resources: Resources = Resources()

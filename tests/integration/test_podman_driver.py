@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from contract.machines import PORT, PodmanMachine, Wakes, podman, until
 
+from reconciler.drivers.podman.apparmor import ENABLED, AppArmor
+from reconciler.drivers.podman.apparmor_profile import profile
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver, Settings
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
 from reconciler.model.container import (
@@ -609,3 +611,26 @@ def test_a_strict_container_does_its_work_and_nothing_a_service_does_not_need(ma
         assert "not permitted" in done.stderr or "permission denied" in done.stderr
     assert inside(spec, "sh", "-c", "(echo a; echo b) | sort -r | head -1") == "b"
     assert machine.see(spec).state is ContainerState.RUNNING
+
+
+@pytest.mark.skipif(Path("/sys/kernel/security/apparmor").exists(), reason="it has AppArmor")
+def test_podman_is_asked_for_the_profile_and_what_the_kernel_forgot_is_loaded(
+    machine, tmp_path, monkeypatch
+):
+    """As far as it goes on a kernel without: Podman looks for exactly the profile we made."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "apparmor_parser").write_text(f"#!/bin/sh\ncat > {tmp_path}/loaded\n")
+    (tools / "apparmor_parser").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    (tmp_path / ENABLED).parent.mkdir(parents=True)
+    (tmp_path / ENABLED).write_text("Y")
+    apparmor = AppArmor(tmp_path / "kept", lambda _: None, rootful=True, machine=tmp_path)
+    containers = machine.driver._containers
+    containers._places = replace(containers._places, apparmor=apparmor)
+    spec = machine.spec("profiled", capabilities=("CHOWN",))
+    name, text = profile(spec)
+    with pytest.raises(DriverRejected, match=f'apparmor profile "{name}" specified'):
+        machine.driver.create(spec)
+    assert (tmp_path / "loaded").read_text() == text
+    assert not machine.has_container(spec.container_name)

@@ -8,7 +8,7 @@ inventory, and then acted on by its id, so that nothing of somebody else's is ev
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote
@@ -26,11 +26,12 @@ from reconciler.drivers.podman import (
     temporary,
 )
 from reconciler.drivers.podman.app_names import AppNames
+from reconciler.drivers.podman.apparmor import AppArmor
 from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, Request
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.lookup import Lookup, exactly
-from reconciler.drivers.podman.refusal import without
+from reconciler.drivers.podman.refusal import PORT_TAKEN, which_port, without
 from reconciler.drivers.podman.shares import Shares
 from reconciler.errors import (
     DriverConflict,
@@ -43,11 +44,12 @@ from reconciler.model.isolation import Names
 from reconciler.model.observed import ContainerState
 from reconciler.ports import Secrets
 
-_PORT_TAKEN = re.compile(r"address already in use|port is already allocated", re.IGNORECASE)
 # The last is what remains when the service was killed between the runtime's create and its start;
-# a command that cannot be run fails in the runtime's create.
+# a command that cannot be run fails in the runtime's create. Nobody can write a profile's name
+# whose text was lost: it is made anew, and so is the text.
 _HALF_MADE = re.compile(
-    r"already exists|layer not known|/(?:runc|crun) start \S+ failed", re.IGNORECASE
+    r"already exists|layer not known|/(?:runc|crun) start \S+ failed|attr/(?:apparmor/)?exec",
+    re.IGNORECASE,
 )
 _PAUSES = (0.05, 0.2, 0.5)  # between tries to remove what is just ending
 _ENDED = {ContainerState.CREATED, ContainerState.EXITED, ContainerState.LOST}
@@ -63,6 +65,7 @@ class Places:
     secrets: Secrets
     belongings: Belongings
     names: AppNames
+    apparmor: AppArmor
 
 
 class Containers:
@@ -91,6 +94,7 @@ class Containers:
                 return
             self._delete_patiently(present)
         chosen = seccomp.with_profile(container, self._places.data_dir)
+        chosen = replace(chosen, apparmor_profile=self._places.apparmor.chosen(container))
         here = filling.revealed(devices.present(chosen), self._places.secrets)
         body = create_request.create_request(here, self._instance, host.base_ulimits())
         body["image"] = image
@@ -120,6 +124,7 @@ class Containers:
             case ContainerState.PAUSED:
                 self._post("unpause", listed, "start_container")
             case ContainerState.CREATED | ContainerState.EXITED:
+                self._places.apparmor.ready(listed.name)
                 self._lookup.we_start(listed.ref)
                 self._post_start(listed, names)
             case ContainerState.ENDING:
@@ -234,15 +239,17 @@ class Containers:
             except DriverRejected:
                 threading.Event().wait(pause)
             else:
-                return
-        self._delete(listed.ref, listed.name)
+                break
+        else:
+            self._delete(listed.ref, listed.name)
+        self._places.apparmor.forget(listed.name)
 
     def _post_start(self, listed: Listed, names: Names) -> None:
         try:
             attachment.with_any_address(self._client, listed, lambda: self._begin(listed, names))
         except DriverRejected as error:
-            if _PORT_TAKEN.search(str(error)):
-                raise DriverRejected(_which_port(listed.name, str(error))) from error
+            if PORT_TAKEN.search(str(error)):
+                raise DriverRejected(which_port(listed.name, str(error))) from error
             now = self._lookup.find(listed.ref)
             if now is not None and now.container.state is ContainerState.RUNNING:
                 return  # somebody else started it in the same moment
@@ -288,12 +295,3 @@ class Containers:
                 expected=_ABSENT,
             )
         )
-
-
-def _which_port(name: str, message: str) -> str:
-    found = re.search(r":(\d+)\b(?=[^:]*(?:: (?:bind|listen))?.*already)", message)
-    port = f"port {found[1]}" if found else "one of its ports"
-    return (
-        f"cannot start {name}: {port} is in use;"
-        " choose another host port, or stop what listens there"
-    )

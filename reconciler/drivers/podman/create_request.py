@@ -137,6 +137,7 @@ def _kernel(container: ContainerSpec, base_ulimits: tuple[UlimitSpec, ...]) -> B
         "privileged": container.privileged,
         "devices": [{"path": f"{d.path}:{d.target}:{d.permissions}"} for d in container.devices],
         "seccomp_profile_path": "" if profile == "default" else profile,
+        "apparmor_profile": _profile(container),
         "shm_size": container.shm_size,
         "r_limits": [_ulimit(u) for u in ulimits] if container.ulimits else [],
         "sysctl": dict(container.sysctls),
@@ -144,6 +145,12 @@ def _kernel(container: ContainerSpec, base_ulimits: tuple[UlimitSpec, ...]) -> B
         "dns_server": list(container.dns),
     }
     return {key: value for key, value in given.items() if value}
+
+
+def _profile(container: ContainerSpec) -> str:
+    """Return the profile's name; which one stands for these words is found out elsewhere."""
+    wanted = container.apparmor_profile
+    return "" if wanted in {"default", "required"} else wanted
 
 
 def _ulimit(ulimit: UlimitSpec) -> Body:

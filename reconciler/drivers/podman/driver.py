@@ -18,6 +18,7 @@ from reconciler.drivers.podman import (
 )
 from reconciler.drivers.podman.addresses import Addresses
 from reconciler.drivers.podman.app_names import AppNames
+from reconciler.drivers.podman.apparmor import AppArmor
 from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, ObserveCall, Request
 from reconciler.drivers.podman.containers import Containers, Places
@@ -78,6 +79,7 @@ class Settings:
 
     data_dir: Path = Path("/var/lib/archipelago")
     shares_dir: Path = Path("/var/lib/archipelago/shares")
+    profiles_dir: Path = Path("/var/lib/archipelago/apparmor")
     deadlines: Deadlines = field(default_factory=Deadlines)
     registry: Registry = field(default_factory=Registry)
     inventory: Inventory = field(default_factory=NothingAdopted)
@@ -112,7 +114,10 @@ class PodmanDriver:
         self._limits = LiveLimits(rootful=self._liveness.rootful)
         self._confinement = LiveConfinement()
         self._firewall = Firewall(instance, settings.lan)
-        places = Places(settings.data_dir, shares, secrets, self._belongings, self._names)
+        apparmor = AppArmor(settings.profiles_dir, hooks.warn, rootful=self._liveness.rootful)
+        places = Places(
+            settings.data_dir, shares, secrets, self._belongings, self._names, apparmor
+        )
         self._containers = Containers(self._client, self._lookup, instance, places, hooks.warn)
         self._files = Files(self._client, self._lookup, secrets, shares)
         self._prober = Prober(self._client, self._liveness)

@@ -60,6 +60,7 @@ def container_facts(inspected: Json, image: Json, status: str = "") -> Container
         capabilities=tuple(sorted(inspected.get("BoundingCaps") or ())),
         privileged=bool(host.get("Privileged")),
         seccomp_profile=_seccomp(host, status),
+        apparmor_profile=str(inspected.get("AppArmorProfile") or ""),
         no_new_privileges="no-new-privileges" in _security(host),
         readonly_root=bool(host.get("ReadonlyRootfs")),
         resources=_resources(host),

@@ -10,13 +10,15 @@ from typing_extensions import override
 from reconciler.model.confinement import CAPABILITIES
 from reconciler.model.container import NetworkPolicy
 from reconciler.model.manifest.complaint import Complaint, did_you_mean, nearest, refusal, shown
-from reconciler.model.manifest.names import Line, User, read_path
+from reconciler.model.manifest.names import User, read_path
 from reconciler.model.manifest.part import Items, Part
 from reconciler.model.manifest.scalars import Boolean, read_integer, read_text
 from reconciler.model.manifest.values import Cpu, Memory, Size, between
 
 _NETWORK: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 NETWORK_POLICIES: Final = tuple(str(p) for p in NetworkPolicy if p is not NetworkPolicy.NAMED)
+APPARMOR_PROFILES: Final = ("default", "required", "unconfined")
+_PROFILE: Final = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+-]{0,127}")
 _MOST_PROCESSES: Final = 4_194_304  # the kernel's own limit
 
 
@@ -60,6 +62,20 @@ def read_seccomp_profile(value: object) -> str:
     )
 
 
+def read_apparmor_profile(value: object) -> str:
+    """Return `default`, `required`, `unconfined`, or the name of a profile of this machine."""
+    text = read_text(value)
+    guess = nearest(text, APPARMOR_PROFILES)
+    if text in APPARMOR_PROFILES or (guess is None and _PROFILE.fullmatch(text)):
+        return text
+    raise refusal(
+        f"{shown(text)} is not an AppArmor profile",
+        f"did you mean `{guess}`?"
+        if guess
+        else "write default, required, unconfined, or the name of a profile that is loaded",
+    )
+
+
 def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
@@ -85,6 +101,13 @@ SeccompProfile = Annotated[
 ]
 
 
+AppArmorProfile = Annotated[
+    str,
+    BeforeValidator(read_apparmor_profile),
+    WithJsonSchema({"type": "string", "pattern": f"^{_PROFILE.pattern}$"}),
+]
+
+
 class SecurityManifest(Part):
     """What a container may do. All capabilities but these are dropped."""
 
@@ -94,7 +117,14 @@ class SecurityManifest(Part):
     user: User | None = None
     privileged: Boolean = False
     seccomp_profile: SeccompProfile = "default"
-    apparmor_profile: Line | None = None
+    apparmor_profile: AppArmorProfile = "default"
+
+    @override
+    def complaints(self) -> Iterator[Complaint]:
+        """Tell when a profile is wanted of what nothing confines."""
+        if self.privileged and self.apparmor_profile == "required":
+            message = "a privileged container has no AppArmor profile: write one of the two"
+            yield Complaint(("apparmor_profile",), message)
 
     @classmethod
     @override
