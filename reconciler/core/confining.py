@@ -68,9 +68,7 @@ def _differences(spec: ContainerSpec, seen: ObservedContainer) -> Iterator[str]:
         yield f"the system calls of {spec.name} are not filtered"
     if not _is_profiled(spec, seen):
         yield f"the AppArmor profile that {spec.name} requires is not in force"
-    shared = [_NAMESPACES[kind] for kind in found.shared if kind not in _given(spec)]
-    if shared:
-        yield f"{spec.name} shares with the machine its {', '.join(shared)}"
+    yield from _namespaces(spec, found)
     places = [place for place in found.open if not _mounted(spec, place)]
     if places:
         yield f"{spec.name} has unprotected {', '.join(places)}"
@@ -78,6 +76,14 @@ def _differences(spec: ContainerSpec, seen: ObservedContainer) -> Iterator[str]:
     if sockets:
         yield f"{spec.name} has a container engine's socket at {', '.join(sockets)}"
     yield from _unlimited(spec, seen)
+
+
+def _namespaces(spec: ContainerSpec, found: Confinement) -> Iterator[str]:
+    shared = [_NAMESPACES[kind] for kind in found.shared if kind not in _given(spec)]
+    if shared:
+        yield f"{spec.name} shares with the machine its {', '.join(shared)}"
+    if spec.userns == "auto" and not found.own_users:
+        yield f"root in {spec.name} is root of the machine"
 
 
 def _is_profiled(spec: ContainerSpec, seen: ObservedContainer) -> bool:

@@ -209,6 +209,7 @@ class ContainerSpec:
     capabilities: tuple[str, ...] = ()
     privileged: bool = False
     seccomp_profile: str = "default"  # or strict, unconfined, an absolute path
+    userns: str = "host"  # or auto: numbers of users that mean nobody on this machine
     apparmor_profile: str = "default"  # or required, unconfined, the name of a loaded one
     no_new_privileges: bool = True
     readonly_root: bool = False

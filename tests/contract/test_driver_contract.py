@@ -1441,6 +1441,11 @@ def test_a_container_is_put_back_into_its_network_and_out_of_others(machine):
         ({"no_new_privileges": False}, {"no_new_privileges": False}),
         ({"seccomp_profile": "unconfined"}, {"seccomp": False}),
         ({"network_policy": NetworkPolicy.HOST}, {"shared": ("net",)}),
+        ({"userns": "auto"}, {"own_users": True}),
+        (
+            {"userns": "auto", "capabilities": ("CHOWN",)},
+            {"own_users": True, "capabilities": ("CHOWN",)},
+        ),
     ],
     ids=lambda given: " ".join(given) or "nothing",
 )

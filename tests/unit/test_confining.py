@@ -132,6 +132,16 @@ ROWS = [
         "Confined",
         "",
     ),
+    ("users of its own", {"own_users": True}, {"userns": "auto"}, YES, "Confined", ""),
+    ("nobody asked for them", {"own_users": True}, {}, YES, "Confined", ""),
+    (
+        "users of its own that it has not",
+        {"own_users": False},
+        {"userns": "auto"},
+        NO,
+        "NotConfined",
+        "root in main is root of the machine",
+    ),
     (
         "files of the kernel",
         {"open": ("/proc/sys", "/sys")},

@@ -273,6 +273,10 @@ IN_THE_CONTAINER = rows(
     extra_hosts: {nas: []} ¦ 6:19 ¦ this is a list, where one text ¦
     extra_hosts: 1 ¦ 6:18 ¦ must be a mapping, or a list ¦
     dns: [router] ¦ 6:11 ¦ `router` is not an IP address ¦
+    security: {apparmor_profile: a b} ¦ 6:34 ¦ `a b` is not an AppArmor profile ¦ the name of a profile
+    security: {apparmor_profile: requird} ¦ 6:34 ¦ `requird` is not an AppArmor profile ¦ did you mean `required`?
+    security: {privileged: true, apparmor_profile: required} ¦ 6:52 ¦ has no AppArmor profile ¦
+    security: {userns: auto} ¦ 6:16 ¦ there is no key `userns` ¦ `app.security`
     security: {seccomp_profile: none} ¦ 6:33 ¦ `none` is not a seccomp profile ¦ default, strict, unconfined
     resources: {disk_limit: 0} ¦ 6:29 ¦ leaves nothing ¦ 512Mi
     security: {network_policy: host} ¦ 6:16 ¦ there is no key `network_policy` ¦ `app.security`

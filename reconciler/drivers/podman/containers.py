@@ -33,6 +33,7 @@ from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.lookup import Lookup, exactly
 from reconciler.drivers.podman.refusal import PORT_TAKEN, which_port, without
 from reconciler.drivers.podman.shares import Shares
+from reconciler.drivers.podman.users import UsersOf
 from reconciler.errors import (
     DriverConflict,
     DriverError,
@@ -44,9 +45,8 @@ from reconciler.model.isolation import Names
 from reconciler.model.observed import ContainerState
 from reconciler.ports import Secrets
 
-# The last is what remains when the service was killed between the runtime's create and its start;
-# a command that cannot be run fails in the runtime's create. Nobody can write a profile's name
-# whose text was lost: it is made anew, and so is the text.
+# The third is what remains when the service was killed between the runtime's create and its start;
+# a command that cannot be run fails in the create. The last: the text of its profile was lost.
 _HALF_MADE = re.compile(
     r"already exists|layer not known|/(?:runc|crun) start \S+ failed|attr/(?:apparmor/)?exec",
     re.IGNORECASE,
@@ -66,6 +66,7 @@ class Places:
     belongings: Belongings
     names: AppNames
     apparmor: AppArmor
+    users: UsersOf
 
 
 class Containers:
@@ -96,14 +97,15 @@ class Containers:
         chosen = seccomp.with_profile(container, self._places.data_dir)
         chosen = replace(chosen, apparmor_profile=self._places.apparmor.chosen(container))
         here = filling.revealed(devices.present(chosen), self._places.secrets)
-        body = create_request.create_request(here, self._instance, host.base_ulimits())
+        users = self._places.users(container)
+        body = create_request.create_request(here, self._instance, host.base_ulimits(), users)
         body["image"] = image
         mounts = cast("list[selinux.Mount]", body["mounts"])
         mounts = [*mounts, *self._places.shares.mounts(container)]
         own = (self._places.data_dir / container.app, self._places.shares.folder)
         body["mounts"] = selinux.labelled(mounts, own) if selinux.ENABLED.is_dir() else mounts
         attachment.keep_address(body, container, self._places.belongings)
-        host_paths.prepare(container, self._places.data_dir)
+        host_paths.prepare(container, self._places.data_dir, users)
         try:
             self._post_create(here, body)
         except DriverRejected as error:

@@ -9,6 +9,7 @@ checks are off.
 import signal
 
 from reconciler.drivers.podman.differences import NO_HEALTH_CHECK
+from reconciler.drivers.podman.users import USERS, Users
 from reconciler.errors import DriverRejected
 from reconciler.model import labels
 from reconciler.model.container import (
@@ -38,6 +39,7 @@ def create_request(
     container: ContainerSpec,
     instance: str,
     base_ulimits: tuple[UlimitSpec, ...] = (),
+    users: Users | None = None,
 ) -> Body:
     """
     Return the body that makes this container, labelled as ours.
@@ -64,7 +66,20 @@ def create_request(
         "volumes": [_volume(m) for m in container.mounts if m.kind is MountKind.VOLUME],
     }
     body |= _process(container) | _network(container) | _limited(container)
-    return body | _kernel(container, base_ulimits)
+    return body | _kernel(container, base_ulimits) | _own_users(users)
+
+
+def _own_users(users: Users | None) -> Body:
+    """Numbers are given: with `auto` alone Podman 4.3 has its root be root of the machine."""
+    if users is None:
+        return {}
+    maps = {
+        "UIDMap": [{"container_id": 0, "host_id": users.first_user, "size": USERS}],
+        "GIDMap": [{"container_id": 0, "host_id": users.first_group, "size": USERS}],
+        "HostUIDMapping": False,
+        "HostGIDMapping": False,
+    }
+    return {"userns": {"nsmode": "private"}, "idmappings": maps}
 
 
 def _pin(container: ContainerSpec) -> dict[str, str]:

@@ -36,6 +36,7 @@ from reconciler.drivers.podman.network_watch import NetworkWatch
 from reconciler.drivers.podman.probe import Prober
 from reconciler.drivers.podman.process_watch import ProcessWatch
 from reconciler.drivers.podman.shares import Shares
+from reconciler.drivers.podman.users import users_of
 from reconciler.drivers.podman.volumes import Volumes
 from reconciler.errors import DriverConflict
 from reconciler.model.adoption import ContainerFacts
@@ -108,16 +109,16 @@ class PodmanDriver:
         self._volumes = Volumes(self._client, instance, settings.inventory)
         self._images = Images(self._client, instance, settings.deadlines, settings.registry)
         self._lookup = Lookup(self._client, instance, self._liveness, settings.inventory)
-        shares = Shares(self._client, self._lookup, settings.shares_dir)
+        users = users_of(instance, rootful=self._liveness.rootful)
+        shares = Shares(self._client, self._lookup, settings.shares_dir, users)
         self._names = AppNames(self._client)
         self._addresses = Addresses()
         self._limits = LiveLimits(rootful=self._liveness.rootful)
         self._confinement = LiveConfinement()
         self._firewall = Firewall(instance, settings.lan)
         apparmor = AppArmor(settings.profiles_dir, hooks.warn, rootful=self._liveness.rootful)
-        places = Places(
-            settings.data_dir, shares, secrets, self._belongings, self._names, apparmor
-        )
+        given = (settings.data_dir, shares, secrets, self._belongings, self._names)
+        places = Places(*given, apparmor, users)
         self._containers = Containers(self._client, self._lookup, instance, places, hooks.warn)
         self._files = Files(self._client, self._lookup, secrets, shares)
         self._prober = Prober(self._client, self._liveness)

@@ -50,6 +50,7 @@ from reconciler.model.manifest.ports import PortManifest, complaints_about_ports
 from reconciler.model.manifest.secrets import GeneratedSecretManifest
 from reconciler.model.manifest.security import (
     NETWORK_POLICIES,
+    OF_THE_APP,
     AppSecurityManifest,
     ResourcesManifest,
 )
@@ -214,6 +215,11 @@ class AppManifest(Part):
             for index, port in enumerate(container.ports)
         ]
         yield from complaints_about_ports(ports)
+        if self.security.userns != "host" and self.network_policy is NetworkPolicy.HOST:
+            message = (
+                "`userns` and `network_policy: host` exclude each other: it would own neither"
+            )
+            yield Complaint(("security", "userns"), message, "remove one of both")
         if ports and self.network_policy in {NetworkPolicy.HOST, NetworkPolicy.NONE}:
             why = {
                 NetworkPolicy.HOST: "on the host's network every port of the app is open already",
@@ -262,7 +268,7 @@ class AppManifest(Part):
         given: dict[str, object] = {
             key: getattr(self, key) for key in APP_LEVEL if key in self.model_fields_set
         }
-        if self.security.model_fields_set <= {"network_policy"}:
+        if self.security.model_fields_set <= OF_THE_APP:
             given.pop("security", None)
         return Placement(self.container, self.containers, MappingProxyType(given))
 

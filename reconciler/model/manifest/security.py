@@ -17,8 +17,10 @@ from reconciler.model.manifest.values import Cpu, Memory, Size, between
 
 _NETWORK: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 NETWORK_POLICIES: Final = tuple(str(p) for p in NetworkPolicy if p is not NetworkPolicy.NAMED)
+USERNS: Final = ("host", "auto")
 APPARMOR_PROFILES: Final = ("default", "required", "unconfined")
 _PROFILE: Final = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+-]{0,127}")
+OF_THE_APP: Final = frozenset({"network_policy", "userns"})
 _MOST_PROCESSES: Final = 4_194_304  # the kernel's own limit
 
 
@@ -76,6 +78,14 @@ def read_apparmor_profile(value: object) -> str:
     )
 
 
+def read_userns(value: object) -> str:
+    """Return whose the numbers of users are: the machine's (`host`), or the app's own."""
+    text = read_text(value)
+    if text in USERNS:
+        return text
+    raise refusal(f"{shown(text)} is no namespace of users", "write host or auto")
+
+
 def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
@@ -130,7 +140,7 @@ class SecurityManifest(Part):
     @override
     def hint_for(cls, unknown: str) -> str:
         """Return where the network policy belongs."""
-        if unknown == "network_policy":
+        if unknown in OF_THE_APP:
             return "it belongs to the whole app: write it under `app.security`"
         return super().hint_for(unknown)
 
@@ -143,11 +153,16 @@ class AppSecurityManifest(SecurityManifest):
         BeforeValidator(read_network_policy),
         WithJsonSchema({"type": "string", "pattern": f"^{_NETWORK.pattern}$"}),
     ] = str(NetworkPolicy.ISOLATED)
+    userns: Annotated[
+        str,
+        BeforeValidator(read_userns),
+        WithJsonSchema({"type": "string", "enum": list(USERNS)}),
+    ] = "host"
 
     def of_container(self) -> SecurityManifest:
         """Return the part that belongs to a container."""
         return SecurityManifest.model_construct(
-            _fields_set=self.model_fields_set - {"network_policy"},
+            _fields_set=self.model_fields_set - OF_THE_APP,
             capabilities=self.capabilities,
             readonly_root=self.readonly_root,
             no_new_privileges=self.no_new_privileges,
