@@ -102,6 +102,16 @@ def reader_of(settings: Settings, engine: "Driver") -> "Reconciler":
     return looking.reader(settings, engine)
 
 
+def unenforced() -> tuple[str, ...]:
+    """Say what of the confinement that apps have elsewhere cannot be had on this machine."""
+    import os
+
+    from reconciler.drivers.podman import apparmor
+
+    why = apparmor.missing(rootful=os.geteuid() == 0)
+    return (f"AppArmor: {why}",) if why else ()
+
+
 @contextmanager
 def driver(settings: Settings) -> "Generator[tuple[Driver, str]]":
     """Yield the engine and a sentence about it; without a running service, one for this moment."""

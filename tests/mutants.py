@@ -1383,7 +1383,7 @@ MUTANTS = (
     Mutant(
         "what requires a profile is made without one",
         "drivers/podman/apparmor.py",
-        'return "" if wanted == DEFAULT else _refuse(container, missing)',
+        'return "" if wanted == DEFAULT else _refuse(container, why)',
         'return ""',
         ("unit/test_apparmor.py",),
     ),

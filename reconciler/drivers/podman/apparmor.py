@@ -30,6 +30,17 @@ class ProfileNotLoaded(Exception):
     """The kernel did not take a profile; the text says why."""
 
 
+def missing(*, rootful: bool, machine: Path = Path("/")) -> str:
+    """Say why no profile can be in force here; empty where one can."""
+    try:
+        enabled = (machine / ENABLED).read_text(encoding="ascii").strip() == "Y"
+    except OSError:
+        enabled = False
+    if not enabled:
+        return "this kernel has no AppArmor"
+    return "" if rootful else "Podman applies none for an ordinary user"
+
+
 class AppArmor:
     """The kernel's profiles of AppArmor, those of our containers; `machine` is where it is."""
 
@@ -50,23 +61,17 @@ class AppArmor:
 
     def missing(self) -> str:
         """Say why no profile can be in force here; empty where one can."""
-        try:
-            enabled = (self._machine / ENABLED).read_text(encoding="ascii").strip() == "Y"
-        except OSError:
-            enabled = False
-        if not enabled:
-            return "this kernel has no AppArmor"
-        return "" if self._rootful else "Podman applies none for an ordinary user"
+        return missing(rootful=self._rootful, machine=self._machine)
 
     def chosen(self, container: ContainerSpec) -> str:
         """Return the profile to make a container with; empty: what the engine does by itself."""
-        wanted, missing = container.apparmor_profile, self.missing()
+        wanted, why = container.apparmor_profile, self.missing()
         if wanted == UNCONFINED or (wanted == DEFAULT and container.privileged):
-            return "" if missing else UNCONFINED
+            return "" if why else UNCONFINED
         if wanted not in {DEFAULT, REQUIRED}:
-            return wanted if not missing else _refuse(container, missing)
-        if missing:
-            return "" if wanted == DEFAULT else _refuse(container, missing)
+            return wanted if not why else _refuse(container, why)
+        if why:
+            return "" if wanted == DEFAULT else _refuse(container, why)
         try:
             return self._made(container)
         except ProfileNotLoaded as error:
