@@ -12,6 +12,7 @@ from reconciler.clock import SystemClock
 from reconciler.config import Settings, environment
 from reconciler.controller import Controller, Rhythm
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver
+from reconciler.drivers.podman.kernel_log import ViolationWatch
 from reconciler.drivers.podman.service import private_directory, runtime_directory
 from reconciler.lanes import LanePool
 from reconciler.last_words import LogEnds
@@ -83,6 +84,7 @@ def loop(
     hooks = Hooks(observe_call=metrics.api_call, warn=logs.warn)
     ledger = parts.ledger(settings, logs.warn)
     driver = parts.podman(settings, found, ledger, hooks)
+    stack.callback(ViolationWatch(driver.app_of, metrics.violated).close)
     built = _Built(settings, SystemClock(), driver, ledger, metrics, logs)
     controller, usage = built.controller(stack, found.keeper(), on_status, log=log)
     return Loop(controller, usage, found.sentence, address)

@@ -1339,6 +1339,20 @@ MUTANTS = (
         ("unit/test_seccomp.py",),
     ),
     Mutant(
+        "what a program wrote into the kernel's log is believed",
+        "drivers/podman/kernel_log.py",
+        "return number.isdigit() and int(number) < _FACILITIES",
+        "return number.isdigit()",
+        ("unit/test_kernel_log.py",),
+    ),
+    Mutant(
+        "numbers of another namespace's processes are taken for ours",
+        "drivers/podman/kernel_log.py",
+        "opened(log) if is_counted_as_here(proc) else None",
+        "opened(log)",
+        ("unit/test_kernel_log.py",),
+    ),
+    Mutant(
         "root of a later part of the map is overlooked",
         "drivers/podman/live_confinement.py",
         'return bool(outside) and ["0"] not in outside and [] not in outside',

@@ -66,6 +66,7 @@ METRICS = {
     "archipelago_problems": ("gauge", ()),
     "archipelago_retries": ("counter", ("step",)),
     "archipelago_rollbacks": ("counter", ()),
+    "archipelago_seccomp_violations": ("counter", ("app",)),
     "archipelago_source_held": ("gauge", ()),
     "archipelago_source_info": ("gauge", ("ref", "commit")),
     "archipelago_watch_inotify": ("gauge", ()),

@@ -129,6 +129,21 @@ def test_the_series_of_an_app_go_with_it_and_change_with_its_version(metrics):
     assert value(metrics, "app_info", **labels) == 1
 
 
+def test_violations_are_counted_of_apps_that_are_known_and_go_with_them(metrics):
+    metrics.violated("web")
+    metrics.passed(status(app(), app("db")))
+    metrics.violated("web")
+    metrics.violated("web")
+    metrics.violated("stranger")
+    assert value(metrics, "seccomp_violations_total", app="web") == 2
+    for unknown in ("db", "stranger"):
+        assert value(metrics, "seccomp_violations_total", app=unknown) is None
+    metrics.passed(status(app("db")))
+    assert value(metrics, "seccomp_violations_total", app="web") is None
+    metrics.violated("web")
+    assert value(metrics, "seccomp_violations_total", app="web") is None
+
+
 def test_changes_and_retries_are_counted(metrics):
     metrics.finished(outcome(result=Result.FAILED))
     metrics.retried("StartContainer")

@@ -124,6 +124,7 @@ class PodmanDriver:
         self._prober = Prober(self._client, self._liveness)
         self._lock = threading.Lock()
         self._subscribed: list[_Subscribed] = []
+        self._apps: dict[str, str] = {}
 
     def observe(self) -> Observed:
         """Return all containers and networks of this instance, sorted."""
@@ -132,7 +133,8 @@ class PodmanDriver:
         isolation, unenforceable = self._firewall.observe()
         connected = {i.app for i in isolation if i.passages or i.egress is Egress.NONE}
         containers = [self._reached(listed, connected) for listed in found]
-        known = frozenset(c.ref for c in containers)
+        self._apps = {c.ref: c.app for c in containers}
+        known = frozenset(self._apps)
         self._addresses.forget(known)
         self._names.forget(known)
         self._limits.forget(known)
@@ -149,6 +151,10 @@ class PodmanDriver:
             isolation,
             unenforceable,
         )
+
+    def app_of(self, ref: str) -> str:
+        """Return whose a container was when they were looked at last, or nothing."""
+        return self._apps.get(ref, "")
 
     def _reached(self, listed: Listed, connected: set[str]) -> ObservedContainer:
         """Return a running container with its limits, its address, and names where it has some."""

@@ -176,6 +176,11 @@ class Families:
             "Repairs of what nobody had edited, by what was wrong.",
             "reason",
         )
+        self.violations = self._counter(
+            "seccomp_violations",
+            "Calls that a filter refused and the kernel logged.",
+            "app",
+        )
         self.rollbacks = self._counter("rollbacks", "Updates that failed and were rolled back.")
         self.change_to_ready = self._histogram(
             "change_to_ready_seconds",
