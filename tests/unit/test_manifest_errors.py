@@ -158,6 +158,7 @@ IN_THE_APP = rows(
   security: {capabilities: [ALL]} ¦ 6:29 ¦ `ALL` would give away the machine ¦ name
   security: {capabilities: [NET_ADMN]} ¦ 6:29 ¦ no capability `NET_ADMN` ¦ did you mean `NET_ADMIN`?
   security: {network_policy: "a b"} ¦ 6:30 ¦ neither isolated, none, host, nor the name of a network ¦ write isolated
+  security: {userns: keep-id} ¦ 6:22 ¦ `keep-id` is no namespace of users ¦ write host or auto
   security: {network_policy: isolate} ¦ 6:30 ¦ nor the name of a network ¦ did you mean `isolated`?
   security: {user: "a b"} ¦ 6:20 ¦ `a b` is not a user ¦ 1000:1000
   security: {user: "1:4294967295"} ¦ 6:20 ¦ too large for a user or group ¦ at most
@@ -315,6 +316,7 @@ IN_THE_CONTAINER = rows(
     user: 1000⏎  security: {user: 1000} ¦ 7:14 ¦ `user` is given twice ¦ remove one
     ports: []⏎  ports: [] ¦ 7:3 ¦ `app.ports` and `app.container.ports` say the same twice ¦ keep
     ports: [{host: 1, container: 1}]⏎  security: {network_policy: host} ¦ 6:5 ¦ every port of the app is open already ¦ remove
+    user: "1"⏎  security: {network_policy: host, userns: auto} ¦ 7:44 ¦ exclude each other ¦ remove one
     ports: [{host: 1, container: 1}]⏎  security: {network_policy: none} ¦ 6:5 ¦ no port can be reached ¦ remove
     image: c ¦ 6:5 ¦ the key `image` is given twice: first in line 5 ¦ remove
     x-a: 1⏎    8: 1 ¦ 7:5 ¦ the key `8` is not a text ¦ quotes
