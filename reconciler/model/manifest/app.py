@@ -216,9 +216,8 @@ class AppManifest(Part):
         ]
         yield from complaints_about_ports(ports)
         if self.security.userns != "host" and self.network_policy is NetworkPolicy.HOST:
-            message = (
-                "`userns` and `network_policy: host` exclude each other: it would own neither"
-            )
+            why = "the host's network belongs to users of the machine"
+            message = f"`userns` and `network_policy: host` exclude each other: {why}"
             yield Complaint(("security", "userns"), message, "remove one of both")
         if ports and self.network_policy in {NetworkPolicy.HOST, NetworkPolicy.NONE}:
             why = {
