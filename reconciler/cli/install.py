@@ -1,10 +1,10 @@
 """`archipelago install APP`: writes the document that asks for an app, once it is approved."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from reconciler.cli import desired, prompt
 from reconciler.cli.approve import Accepted, Yes

@@ -1,11 +1,11 @@
 """`archipelago suspend` and `resume`: apps that stay installed and are stopped, or left alone."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import Struct
 
 from reconciler.cli import desired
 from reconciler.cli.call import Call
@@ -106,8 +106,7 @@ def resume(call: Call, app: _App = None, every: _Every = False) -> None:
         call.tell(notice)
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(Struct, frozen=True):
     """A suspension that is in force, and where it stands."""
 
     word: Suspension

@@ -1,13 +1,13 @@
 """Commits of a git source: what they are, and what was found out about them."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 SHOWN = 10  # digits of an id, for people
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """
     One commit. `id` is its whole hash; `author` a name and an address.
 
@@ -28,8 +28,7 @@ class Commit:
         return self.id[:SHOWN]
 
 
-@dataclass(frozen=True, slots=True)
-class CommitEvidence:
+class CommitEvidence(Struct, frozen=True):
     """
     What is known before another commit is taken.
 
@@ -47,8 +46,7 @@ class CommitEvidence:
     obstacles: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SourceStatus:
+class SourceStatus(Struct, frozen=True):
     """
     Which commit is in force, and why no newer one is.
 

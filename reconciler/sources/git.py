@@ -12,9 +12,10 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import SourceError
 from reconciler.model.commit import Commit
@@ -26,8 +27,7 @@ _SSH_SAID = "Could not read from remote repository"
 _MASK = re.compile(r"(://)[^/@\s]+@")
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(Struct, frozen=True):
     """
     Where to fetch from. `token` is for HTTP; `ssh_key` and `known_hosts` are files for SSH.
 
@@ -42,8 +42,7 @@ class Remote:
     known_hosts: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(Struct, frozen=True):
     """A file of a commit: where it is in its tree, its kind, its object, and how many bytes."""
 
     path: str

@@ -7,13 +7,13 @@ whose machine this runs, there may be no AppArmor.
 
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders import container
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reconciler.drivers.podman.apparmor import ENABLED, KERNEL, AppArmor
 from reconciler.drivers.podman.apparmor_profile import profile

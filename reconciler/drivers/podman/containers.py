@@ -8,10 +8,12 @@ inventory, and then acted on by its id, so that nothing of somebody else's is ev
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.drivers.podman import (
     attachment,
@@ -56,8 +58,7 @@ _ENDED = {ContainerState.CREATED, ContainerState.EXITED, ContainerState.LOST}
 _ABSENT = frozenset({404})
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """What a container is given of the machine: directories, files, secrets, addresses, names."""
 
     data_dir: Path

@@ -8,8 +8,9 @@ for this, named `containers` in /etc/subuid and /etc/subgid, each app has a part
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import DriverRejected
 from reconciler.model.container import ContainerSpec
@@ -19,8 +20,7 @@ OWNER = "containers"
 _HINT = f"{OWNER}:2147483648:1073741824"
 
 
-@dataclass(frozen=True, slots=True)
-class Users:
+class Users(Struct, frozen=True):
     """The numbers outside that root and its group inside stand for; the others follow them."""
 
     first_user: int
