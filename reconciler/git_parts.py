@@ -67,7 +67,7 @@ def webhook(settings: Settings, look: Callable[[], None]) -> "Webhook | None":
 
 def repository(settings: Settings, git: GitSource) -> "GitRepository":
     """Return the repository of a git source. Raises ConfigurationError."""
-    from reconciler.sources.git import Remote
+    from reconciler.sources.git_call import Remote
     from reconciler.sources.git_checkout import GitRepository
 
     remote = Remote(

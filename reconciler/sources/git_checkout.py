@@ -18,7 +18,8 @@ from typing import Any
 from reconciler import durable
 from reconciler.errors import SourceError
 from reconciler.model.commit import Commit
-from reconciler.sources.git import Blob, GitMirror, Remote
+from reconciler.sources.git import Blob, GitMirror
+from reconciler.sources.git_call import Remote
 
 FILES = 10_000
 BYTES = 64 * 2**20

@@ -11,7 +11,7 @@ from unit.test_cli import box, running_loop, status_of
 from reconciler.cli.app import build
 from reconciler.model.commit import Commit, SourceStatus
 from reconciler.report.places import allowed_commit_path
-from reconciler.sources.git import Remote
+from reconciler.sources.git_call import Remote
 from reconciler.sources.git_checkout import GitRepository
 
 __all__ = ["box"]  # the fixture
