@@ -6,6 +6,7 @@ What follows one is imported where there is one: verbs that look stay fast witho
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def follower(
     if git is None:
         return None
     what = Following(git.url, git.ref, git.interval, lambda: allowed(settings))
-    return GitFollower(repository(settings, git), _verifier(git), what, clock, wake, bug)
+    return GitFollower(repository(settings, git), verifier(git), what, clock, wake, bug)
 
 
 def webhook(settings: Settings, look: Callable[[], None]) -> "Webhook | None":
@@ -98,7 +99,16 @@ def allow(settings: Settings, commit: str) -> None:
     durable.replace(file, json.dumps({"commit": commit}))
 
 
-def _verifier(git: GitSource) -> "SignatureVerifier":
+def pushed(settings: Settings, commit: str) -> None:
+    """Have a running loop look now; one that cannot be told looks after its interval."""
+    file = places.allowed_commit_path(settings.state_dir).with_name("pushed.json")
+    with suppress(OSError):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.replace(file, json.dumps({"commit": commit}))
+
+
+def verifier(git: GitSource) -> "SignatureVerifier":
+    """Return who finds out by whom commits are signed."""
     from reconciler.sources.git_signatures import Demand, SignatureVerifier, Signers
 
     signers = Signers(_absolute(git.allowed_signers), _absolute(git.keyring))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.assembly import Loop
+    from reconciler.committing import Place
     from reconciler.core.specs import Platform
     from reconciler.drivers.podman.doctor import Finding
     from reconciler.leftovers import Leftovers
@@ -142,6 +143,13 @@ def allow_commit(settings: Settings, commit: str) -> None:
     from reconciler import git_parts
 
     git_parts.allow(settings, commit)
+
+
+def writing(settings: Settings, actor: str) -> "AbstractContextManager[Place]":
+    """Return where a verb writes the desired state, and what keeps it."""
+    from reconciler import committing
+
+    return committing.writing(settings, actor)
 
 
 def findings(settings: Settings) -> "Sequence[Finding]":

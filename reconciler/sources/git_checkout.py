@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -49,6 +49,18 @@ def _is_safe(path: str) -> bool:
     return not path.startswith("/") and ".." not in parts and "\0" not in path and bool(parts)
 
 
+def write_out(folder: Path, blobs: Sequence[Blob], mirror: GitMirror) -> None:
+    """Write these files into a folder that is empty. Raises OSError and SourceError."""
+    for blob, content in zip(blobs, mirror.contents(blobs), strict=True):
+        file = folder / blob.path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())  # a swap must not be on disk before what it leads to
+        file.chmod(0o755 if blob.mode == "100755" else 0o644)
+
+
 class Checkouts:
     """A folder of checkouts, a link `current` to the one in force, and what is known of it."""
 
@@ -86,15 +98,7 @@ class Checkouts:
         fresh = place.with_name(place.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700, parents=True)
-        blobs = list(found)
-        for blob, content in zip(blobs, mirror.contents(blobs), strict=True):
-            file = fresh / blob.path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("xb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())  # the swap must not be on disk before what it leads to
-            file.chmod(0o755 if blob.mode == "100755" else 0o644)
+        write_out(fresh, list(found), mirror)
         fresh.rename(place)
         durable.settle(place.parent)
 
@@ -131,20 +135,20 @@ class GitRepository:
 
     def __init__(self, folder: Path, remote: Remote, below: str = "") -> None:
         self._below = below
-        self._mirror = GitMirror(folder / "mirror.git", remote)
+        self.mirror = GitMirror(folder / "mirror.git", remote)
         self._checkouts = Checkouts(folder, below)
-        self.fetch = self._mirror.fetch
-        self.commit = self._mirror.commit
-        self.contains = self._mirror.contains
-        self.between = self._mirror.between
-        self.tag = self._mirror.tag
-        self.raw = self._mirror.raw
+        self.fetch = self.mirror.fetch
+        self.commit = self.mirror.commit
+        self.contains = self.mirror.contains
+        self.between = self.mirror.between
+        self.tag = self.mirror.tag
+        self.raw = self.mirror.raw
         self.applied = self._checkouts.applied
 
     def obstacles(self, commit: str) -> tuple[str, ...]:
         """Return what of a commit cannot be checked out, and why."""
-        return tuple(obstacles(self._mirror.files(commit, self._below)))
+        return tuple(obstacles(self.mirror.files(commit, self._below)))
 
     def take(self, commit: Commit) -> None:
         """Have the files of a commit in force, all at once."""
-        self._checkouts.take(commit, self._mirror)
+        self._checkouts.take(commit, self.mirror)
