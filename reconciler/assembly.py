@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from reconciler.drivers.podman.driver import Hooks, PodmanDriver
 from reconciler.drivers.podman.service import private_directory, runtime_directory
 from reconciler.lanes import LanePool
 from reconciler.last_words import LogEnds
+from reconciler.looking_back import LookBack
 from reconciler.model.commit import SourceStatus
 from reconciler.model.status import Status
 from reconciler.ports import Wake
@@ -198,7 +199,7 @@ class _Built:
         settings = self.settings
         follower = git_parts.follower(settings, self.clock, wake, self.logs.bug)
         if follower is None:
-            return lambda: git_parts.at_rest(settings)
+            return self._work_tree(stack, wake)
         confirmed = places.allowed_commit_path(settings.state_dir).parent
         watch = DirectoryWatch(confirmed, follower.look, self.logs.warn)
         stack.callback(watch.close)
@@ -208,6 +209,17 @@ class _Built:
             stack.callback(hook.close)
         follower.start()
         return follower.status
+
+    def _work_tree(self, stack: ExitStack, wake: Callable[[], None]) -> _Source:
+        """Tell the commit that somebody else checked out, if so, and what it changed."""
+        history = LookBack(partial(git_parts.look_back, self.settings), wake, self.logs.bug)
+        stack.callback(history.close)
+
+        def told() -> SourceStatus | None:
+            at = git_parts.at_rest(self.settings)
+            return replace(at, changes=history.of(at.commit)) if at else None
+
+        return told
 
     def _audit(self, stack: ExitStack, secrets: SecretFiles, source: _Source) -> AuditLog:
         """Have what the loop does on record, from here on; closed behind all that writes to it."""

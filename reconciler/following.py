@@ -108,7 +108,9 @@ class GitFollower:
 
     def look_once(self) -> SourceStatus:
         """Fetch, decide, and check out what is to be; return what came of it."""
-        before = self.status()
+        before = known = self.status()
+        if before.commit is not None and not before.changes:  # no look of this life found it
+            before = replace(before, changes=self._repository.changes(before.commit.id))
         try:
             after = self._looked(before)
             self._failures = 0
@@ -117,7 +119,7 @@ class GitFollower:
             after = replace(before, told=str(error))
         with self._changed:
             self._status = after
-        if after.told != before.told or after.commit != before.commit:
+        if (after.told, after.commit, after.changes) != (known.told, known.commit, known.changes):
             self._wake()
         return after
 
@@ -126,11 +128,12 @@ class GitFollower:
         allowed = self._what.allowed()
         evidence = gather(self._repository, self._verifier, before.commit, head, allowed)
         decided = following(evidence)
-        commit = before.commit
-        if decided.take is not None:
-            self._repository.take(decided.take)
-            commit = decided.take
-        return replace(before, commit=commit, told=decided.told, fetched_at=self._clock.now())
+        now = replace(before, told=decided.told, fetched_at=self._clock.now())
+        if decided.take is None:
+            return now
+        changes = self._repository.changes(decided.take.id)
+        self._repository.take(decided.take)
+        return replace(now, commit=decided.take, changes=changes)
 
     def _run(self) -> None:
         while self._wait():

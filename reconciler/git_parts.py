@@ -14,11 +14,13 @@ from reconciler import durable
 from reconciler.clock import SystemClock
 from reconciler.config import GitSource, Settings
 from reconciler.errors import ConfigurationError
-from reconciler.model.commit import SourceStatus
+from reconciler.model.commit import Commit, SourceStatus
 from reconciler.report import places
-from reconciler.sources.work_tree import commit_of
+from reconciler.sources.work_tree import around, commit_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciler.following import GitFollower
     from reconciler.sources.git_checkout import GitRepository
     from reconciler.sources.git_signatures import SignatureVerifier
@@ -31,10 +33,22 @@ def at_rest(settings: Settings) -> SourceStatus | None:
         commit = commit_of(settings.desired_state)
         return SourceStatus(str(settings.desired_state), "", commit) if commit else None
     from reconciler.sources.git_checkout import Checkouts
+    from reconciler.sources.git_history import ChangesFile
 
     folder = places.git_path(settings.state_dir)
-    applied = Checkouts(folder, settings.git.path or "").applied()
-    return SourceStatus(settings.git.url, settings.git.ref, applied)
+    below = settings.git.path or ""
+    applied = Checkouts(folder, below).applied()
+    changes = ChangesFile(folder, below).known(applied.id) if applied else {}
+    return SourceStatus(settings.git.url, settings.git.ref, applied, changes=changes)
+
+
+def look_back(settings: Settings, commit: Commit) -> "Mapping[str, Commit]":
+    """Return which commit changed each file of a work tree last, by file."""
+    from reconciler.sources.git_history import of_tree
+
+    tree = around(settings.desired_state)
+    own = places.git_path(settings.state_dir) / "borrowed.git"
+    return of_tree(tree, own, settings.desired_state, commit.id) if tree else {}
 
 
 def follower(

@@ -28,12 +28,13 @@ from reconciler.core import (
 )
 from reconciler.core.comparison import Comparison
 from reconciler.core.conditions import Reported, app_statuses
+from reconciler.core.last_commits import last_commits
 from reconciler.core.planner import compare_all, plan, still_wanted
 from reconciler.core.resolve import Platform, resolve
 from reconciler.core.situation import WINDOW, Situation
 from reconciler.errors import DriverError, DriverUnavailable
 from reconciler.model.change import Change, Outcome, Plan
-from reconciler.model.commit import SourceStatus
+from reconciler.model.commit import Commit, SourceStatus
 from reconciler.model.desired import Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
@@ -216,7 +217,16 @@ class Reconciler:
             last_words=parts.last_words.records(),
             ready_since=_ready_since(memory.status),
             window=self._settings.window,
+            commits=self._commits(),
         )
+
+    def _commits(self) -> dict[str, Commit]:
+        """Return the last commit of each app, as far as somebody found it by now."""
+        source, snapshots = self._parts.source(), self._memory.snapshots
+        if source is None or snapshots is None or not source.changes:
+            return {}
+        written = (*snapshots[0].documents, *snapshots[0].last_good)
+        return last_commits(written, source.changes)
 
     def _judge(
         self,

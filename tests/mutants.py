@@ -209,6 +209,27 @@ MUTANTS = (
         ("unit/test_committing.py",),
     ),
     Mutant(
+        "a cut-off history says who changed what",
+        "sources/git_history.py",
+        "{by for by in found.values() if by not in cut_off}",
+        "{*found.values()}",
+        ("unit/test_git_history.py",),
+    ),
+    Mutant(
+        "words of a commit steer a terminal",
+        "sources/git_history.py",
+        'c if c.isprintable() else "\\N{REPLACEMENT CHARACTER}" for c in shown',
+        "c for c in shown",
+        ("unit/test_git_history.py",),
+    ),
+    Mutant(
+        "an app has the oldest of its commits",
+        "core/last_commits.py",
+        "_order(known) < _order(commit)",
+        "_order(known) > _order(commit)",
+        ("unit/test_git_history.py",),
+    ),
+    Mutant(
         "what no loop would take is pushed",
         "committing.py",
         "self._check_signature(commit)",

@@ -1,6 +1,7 @@
 """Commits of a git source: what they are, and what was found out about them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 SHOWN = 10  # digits of an id, for people
@@ -53,7 +54,8 @@ class SourceStatus:
     Which commit is in force, and why no newer one is.
 
     `ref` is what is followed, `place` where; `told` is empty when all is well. `fetched_at` is
-    when the place answered last.
+    when the place answered last. `changes` has, by file, the commit that changed it last, as far
+    as that is known.
     """
 
     place: str
@@ -61,3 +63,4 @@ class SourceStatus:
     commit: Commit | None = None
     fetched_at: datetime | None = None
     told: str = ""
+    changes: Mapping[str, Commit] = field(default_factory=dict[str, Commit])

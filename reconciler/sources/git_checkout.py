@@ -18,6 +18,7 @@ from typing import Any
 from reconciler import durable
 from reconciler.errors import SourceError
 from reconciler.model.commit import Commit
+from reconciler.sources import git_history
 from reconciler.sources.git import Blob, GitMirror
 from reconciler.sources.git_call import Remote
 
@@ -137,6 +138,7 @@ class GitRepository:
         self._below = below
         self.mirror = GitMirror(folder / "mirror.git", remote)
         self._checkouts = Checkouts(folder, below)
+        self._changes = git_history.ChangesFile(folder, below)
         self.fetch = self.mirror.fetch
         self.commit = self.mirror.commit
         self.contains = self.mirror.contains
@@ -144,6 +146,16 @@ class GitRepository:
         self.tag = self.mirror.tag
         self.raw = self.mirror.raw
         self.applied = self._checkouts.applied
+
+    def changes(self, commit: str) -> dict[str, Commit]:
+        """Return which commit changed each file last, by where it is when that one is in force."""
+        known = self._changes.known(commit)
+        if not known:
+            with suppress(SourceError, OSError):
+                found = git_history.last_changes(self.mirror.git, commit, self._below)
+                self._changes.keep(commit, found)
+                known = self._changes.known(commit)
+        return known
 
     def obstacles(self, commit: str) -> tuple[str, ...]:
         """Return what of a commit cannot be checked out, and why."""
