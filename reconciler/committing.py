@@ -125,6 +125,10 @@ class _Branch:
         self._repository = git_parts.repository(settings, git)
         self._verifier = git_parts.verifier(git)
         mirror = self._repository.mirror
+        other = tree_commit.owner(mirror.git.folder)
+        if other:
+            whose = f"{mirror.git.folder} is {other}'s"
+            raise ConfigurationError(f"cannot write the desired state: {whose}; do this as them")
         self._author = _author(replace(mirror.git, changed=_theirs()), settings, actor)
         self._proposal = Proposal(mirror, git.path or "", folder, self._newest())
         self._proposal.lay_out()

@@ -19,6 +19,7 @@ from reconciler.model.commit import Commit
 from reconciler.sources import git_commit
 from reconciler.sources.git_call import Git, Remote
 from reconciler.sources.git_commit import Author, Changes, Content
+from reconciler.sources.tree import is_manifest, manifests
 from reconciler.sources.work_tree import Tree
 
 _SECONDS = 30.0
@@ -68,8 +69,9 @@ def commit(
 def contents(folder: Path) -> dict[Path, bytes]:
     """Return what is in the files of a folder, by where they really are; for what can be read."""
     found: dict[Path, bytes] = {}
-    for file in folder.rglob("*.y*ml"):
-        with suppress(OSError):
+    with suppress(OSError):
+        for name in manifests(folder, is_manifest):
+            file = folder / name
             found[file.resolve()] = file.read_bytes()
     return found
 
@@ -89,23 +91,26 @@ def _followed(file: Path) -> Path:
 
 def hindrance(tree: Tree) -> str:
     """Return why nothing is written into the repository; empty where that is fine."""
-    try:
-        owner = tree.folder.stat().st_uid
-    except OSError as error:
-        return f"{tree.folder}: {(error.strerror or 'not there').lower()}"
-    if owner != os.geteuid():
-        return f"the repository is {_name(owner)}'s, who could not use it any more; commit as them"
+    other = owner(tree.folder)
+    if other:
+        return f"the repository is {other}'s, who could not use it any more; commit as them"
     for name, what in _UNDER_WAY.items():
         if (tree.folder / name).exists():
             return f"{what} is under way in {tree.top}"
     return ""
 
 
-def _name(user: int) -> str:
+def owner(folder: Path) -> str:
+    """Return whose a repository is; empty where it is ours, or nobody's yet."""
     try:
-        return pwd.getpwuid(user).pw_name
+        user = folder.stat().st_uid
+        return "" if user == os.geteuid() else pwd.getpwuid(user).pw_name
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        return "somebody else"
     except KeyError:
-        return f"user {user}"
+        return "another user"
 
 
 def _branch(git: Git) -> tuple[str, str]:

@@ -350,6 +350,18 @@ def test_without_a_push_a_verb_says_where_to_change_it(box, forge):
         assert "change it there, and push, or let verbs do so with `push`" in told.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write into another's repository")
+def test_in_the_mirror_of_another_user_nothing_is_made(box, forge):
+    follow(box, forge.bare)
+    take(box, forge)
+    mirror = box.own("git") / "mirror.git"
+    subprocess.run(["chown", "-R", "nobody", mirror], check=True)
+    told = box.run("install", "db")
+    assert told.exit_code == 1
+    assert f"{mirror} is nobody's; do this as them" in told.stderr
+    assert {f.stat().st_uid for f in mirror.rglob("*")} == {pwd.getpwnam("nobody").pw_uid}
+
+
 class Racing:
     """Somebody else pushes between a look and a push, a number of times."""
 
