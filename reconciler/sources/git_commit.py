@@ -58,16 +58,19 @@ def tree_of(git: Git, base: str, changes: Changes) -> str:
         if base:
             git.call("read-tree", base, changed=own)
         check_unfiltered(git, list(changes), "--cached", changed=own)
-        git.call("update-index", "-z", "--index-info", text=entries(git, changes), changed=own)
+        git.call(
+            "update-index", "-z", "--index-info", text=entries(git, base, changes), changed=own
+        )
         return git.call("write-tree", changed=own).decode().strip()
 
 
-def entries(git: Git, changes: Changes) -> bytes:
+def entries(git: Git, base: str, changes: Changes) -> bytes:
     """Return the lines that put these files into an index; what is in them is kept by git."""
+    nothing = "0" * (len(base) or _SHA1)
     lines: list[str] = []
     for path, content in changes.items():
         if content is None:
-            lines.append(f"0 {'0' * _SHA1}\t{path}\0")
+            lines.append(f"0 {nothing}\t{path}\0")
             continue
         kept = git.call("hash-object", "-w", "--no-filters", "--stdin", text=content.data)
         lines.append(f"{content.mode} {kept.decode().strip()}\t{path}\0")

@@ -60,7 +60,7 @@ def commit(
     changes: Changes = {path: _content(file) for file, path in paths.items()}
     made = git_commit.tree_of(git, head, changes)
     # The index first: were it locked, the next commit by hand would undo this one.
-    git.call("update-index", "-z", "--index-info", text=git_commit.entries(git, changes))
+    git.call("update-index", "-z", "--index-info", text=git_commit.entries(git, head, changes))
     name = git_commit.commit_of(git, made, head, subject, author, at)
     git.call("update-ref", "-m", f"commit: {subject}", branch, name, head or "0" * len(name))
     return Commit(name, f"{author.name} <{author.email}>", subject, at)

@@ -204,6 +204,23 @@ def test_the_first_commit_of_a_repository(box, tmp_path):
     assert changed(forge) == ["A\tweb.suspend.yml"]
 
 
+def test_a_repository_of_longer_ids(box, tmp_path):
+    forge = Forge(tmp_path / "new")
+    forge.git("init", "-q", "--object-format=sha256", "-b", "main", str(tmp_path / "long"))
+    forge.tree = box.desired = tmp_path / "long"
+    forge.write("web.yml", manifest("web"))
+    forge.commit()
+    key = forge.keys / "box"
+    (tmp_path / "allowed").write_text(forge.key("box"))
+    (tmp_path / "none.toml").write_text(f'commit_key = "{key}"\n')
+    for verb in ("suspend", "resume"):
+        told = box.json(verb, "web")
+        assert told["commit"] == forge.git("rev-parse", "HEAD"), told
+        allowed = f"gpg.ssh.allowedSignersFile={tmp_path / 'allowed'}"
+        forge.git("-c", allowed, "verify-commit", "HEAD")
+    assert dirty(forge) == ""
+
+
 def test_a_linked_work_tree_and_a_linked_folder(box, tree, tmp_path):
     tree.git("worktree", "add", "-q", "-b", "other", str(tmp_path / "other"))
     (tmp_path / "link").symlink_to(tmp_path / "other" / "box")
