@@ -35,7 +35,8 @@ class LookBack:
         with self._lock:
             busy = self._thread is not None and self._thread.is_alive()
             if commit is not None and commit.id != self._asked and not busy:
-                self._asked, self._found = commit.id, {}
+                self._asked = commit.id
+                self._found = dict[str, Commit]()
                 self._thread = Thread(
                     target=self._look, args=(commit,), name="look back", daemon=True
                 )
