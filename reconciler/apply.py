@@ -6,11 +6,11 @@ looks, between two steps, whether it is still wanted.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
 from typing import assert_never
 
+from msgspec import Struct
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -62,8 +62,7 @@ Progress = Callable[[str], None]
 Retried = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Applier:
+class Applier(Struct, frozen=True):
     """
     Applies changes with one driver and one keeper of secrets, and has `audit` know of each.
 

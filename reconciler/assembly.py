@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler import __version__, git_parts, locking, parts
 from reconciler.apply import Applier
@@ -42,8 +44,7 @@ from reconciler.usage import UsageMeter
 _Source = Callable[[], SourceStatus | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Struct, frozen=True):
     """A running box: sources watched, lanes and probes ready, metrics served."""
 
     controller: Controller
@@ -100,8 +101,7 @@ def _alone(settings: Settings) -> Generator[None]:
         yield
 
 
-@dataclass(slots=True)
-class _Built:
+class _Built(Struct):
     """What the rest of the loop is built from."""
 
     settings: Settings

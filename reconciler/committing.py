@@ -8,10 +8,12 @@ to a git source is there, for the loop to fetch, or nothing happened.
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import gethostname
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler import git_parts
 from reconciler.clock import SystemClock
@@ -29,8 +31,7 @@ from reconciler.sources.git_signatures import Demand, of_commit
 TRIES = 5  # each time, somebody else was faster
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """What became of it: the commit's id, if there is one, and what a person should know."""
 
     commit: str = ""

@@ -6,8 +6,9 @@ A wake-up says "look", never what to do.
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Event
+
+from msgspec import Struct
 
 from reconciler.ports import Clock
 from reconciler.reconcile import PassResult
@@ -19,8 +20,7 @@ FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Rhythm:
+class Rhythm(Struct, frozen=True):
     """The interval of the full look, in seconds, for what no wake-up told."""
 
     interval: float = 60.0

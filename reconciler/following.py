@@ -7,8 +7,10 @@ holds up nothing, and what was in force stays so.
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from threading import Condition, Event, Thread
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.core.following import following
 from reconciler.errors import SourceError
@@ -21,8 +23,7 @@ LONGEST_BACKOFF_SECONDS = 300.0
 CLOSE_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Following:
+class Following(Struct, frozen=True):
     """
     What is followed, and how often it is looked at, in seconds.
 

@@ -9,10 +9,11 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import Final
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.last_words import LogEnd
@@ -26,8 +27,7 @@ _STEERING: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x0
 _READ: Final = 20  # lines, of which the last with something in them are told
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
+class _Record(Struct, frozen=True):
     exit_code: int
     told: str
 

@@ -5,8 +5,9 @@ Nothing here decides: it is asked when the app's volumes are gone.
 """
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.model.volume import Kept
 from reconciler.registry.ledger import FileLedger
@@ -15,8 +16,7 @@ from reconciler.security.secrets import SecretFiles
 from reconciler.sources import kept_documents
 
 
-@dataclass(frozen=True, slots=True)
-class Leftovers:
+class Leftovers(Struct, frozen=True):
     """The places in the state folder where something of an app is kept."""
 
     secrets: SecretFiles

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.clock import SystemClock
 from reconciler.config import SYSTEM_FILE, Settings, environment, policy_beside
@@ -44,8 +45,7 @@ if TYPE_CHECKING:
     from reconciler.report.audit.log import AuditLog
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(Struct, frozen=True):
     """Where Podman's API is. `service` is set when it is ours to keep alive."""
 
     socket: Path

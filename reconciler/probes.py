@@ -7,9 +7,11 @@ Podman's own checks need systemd's timers, and do not honour their timeout; ours
 import heapq
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Condition, Thread
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.model.container import HealthCheck
 from reconciler.model.health import ProbeRecord, ProbeResult
@@ -23,8 +25,7 @@ CLOSE_SECONDS = 5.0
 Targets = Mapping[str, tuple[ObservedContainer, HealthCheck]]
 
 
-@dataclass(slots=True)
-class _Target:
+class _Target(Struct):
     container: ObservedContainer
     check: HealthCheck
     record: ProbeRecord

@@ -6,8 +6,10 @@ nothing that runs.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.core import (
     admission,
@@ -61,8 +63,7 @@ from reconciler.ports import (
 KEPT_AT_ONCE = 8  # revisions written in one pass: each waits for the disk
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """What a pass is made of: one implementation of each port."""
 
     desired: Source
@@ -85,8 +86,7 @@ class Parts:
     keep_attempts: Callable[[Mapping[str, Attempts]], None] = lambda _: None
 
 
-@dataclass(frozen=True, slots=True)
-class PassSettings:
+class PassSettings(Struct, frozen=True):
     """What the operator may set; `platform` names the instance and the default limits."""
 
     platform: Platform
@@ -94,8 +94,7 @@ class PassSettings:
     window: timedelta = WINDOW
 
 
-@dataclass(frozen=True, slots=True)
-class PassResult:
+class PassResult(Struct, frozen=True):
     """
     What the controller needs to know: the status, and in how many seconds to look again.
 
@@ -107,8 +106,7 @@ class PassResult:
     busy: bool
 
 
-@dataclass(slots=True)
-class _Memory:
+class _Memory(Struct):
     number: int = 0
     status: Status | None = None
     attempts: dict[str, Attempts] = field(default_factory=dict[str, Attempts])

@@ -7,8 +7,10 @@ judges: it brings what is proved, and goes on asking for as long as somebody wan
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from threading import Condition, Thread
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.errors import RegistryError
 from reconciler.model.pin import Pin, PinKey
@@ -26,16 +28,14 @@ CLOSE_SECONDS = 5.0
 Look = Callable[[Check], tuple[Subject, Findings]]
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True):
     """What was found before, and how it is kept."""
 
     found: Callable[[], Mapping[Subject, Findings]]
     keep: Callable[[Subject, Findings], None]
 
 
-@dataclass(slots=True)
-class _Target:
+class _Target(Struct):
     check: Check
     due: float
     failures: int = 0

@@ -8,8 +8,9 @@ kernel says only so often that it refuses: where that has to be said, it is aske
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from threading import Condition, Thread
+
+from msgspec import Struct
 
 from reconciler.errors import DriverError
 from reconciler.model.trial import Reach, Trial, Tried, Wanted
@@ -26,8 +27,7 @@ CLOSE_SECONDS = 5.0
 Results = tuple[Reach, ...]
 
 
-@dataclass(slots=True)
-class _Due:
+class _Due(Struct):
     trial: Trial
     at: float
     last: Results | None = None  # not told yet: it has to come once more

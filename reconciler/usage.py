@@ -6,8 +6,9 @@ A volume may have millions of files, so nothing waits for it: one thread, at its
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from threading import Condition, Event, Thread
+
+from msgspec import Struct
 
 from reconciler.errors import DriverError, DriverUnavailable
 from reconciler.ports import Clock, Driver, Wake
@@ -20,8 +21,7 @@ REST = 20  # times as long as a measurement took: the disk belongs to the apps
 CLOSE_SECONDS = 5.0
 
 
-@dataclass(slots=True)
-class _Target:
+class _Target(Struct):
     app: str
     volumes: tuple[str, ...]
     due: float

@@ -179,7 +179,7 @@ def desired(
 
     `assumed`: answers that are missing are taken for good.
     """
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from reconciler import parts
     from reconciler.core.resolve import resolve

@@ -1,7 +1,8 @@
 """Short ways to say what should be and what is there, for tables."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from reconciler.core import digest
 from reconciler.core.situation import Situation

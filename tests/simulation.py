@@ -1,9 +1,11 @@
 """A whole reconciler in one thread, on the memory engine, with a clock that only tests move."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
+
+from msgspec.structs import replace
 
 from reconciler.apply import Applier
 from reconciler.core.specs import Platform

@@ -1,10 +1,11 @@
 """`archipelago install APP`: writes the document that asks for an app, once it is approved."""
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.cli import desired, prompt
 from reconciler.cli.approve import Accepted, Yes
@@ -49,8 +50,7 @@ def install(
         _install(call, place, snapshot, (named, text), word)
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(Struct, frozen=True):
     """What was said of the permissions on the command line."""
 
     accepted: list[str]

@@ -1,11 +1,11 @@
 """`archipelago permissions APP|FILE`: what an app may do on this machine, in plain sentences."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from reconciler.cli.call import Call
 from reconciler.cli.prompt import request_document, requests

@@ -1,9 +1,9 @@
 """`archipelago remove APP`: takes the app's documents out of the desired directory."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from reconciler.cli import desired
 from reconciler.cli.call import Call

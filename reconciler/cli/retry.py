@@ -1,9 +1,9 @@
 """`archipelago retry`: the operator's word to try again what failed, and to do it now."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import Struct
 
 from reconciler.cli.call import FAILED, Call
 from reconciler.cli.on_record import record
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from reconciler.config import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     """An app, whether there is something to try again, and what is told of it."""
 
     app: str

@@ -5,9 +5,10 @@ The rows of a status: what each cell says, and in which colour. Pure, and quick 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from reconciler.cli.words import age, plain
 from reconciler.model.commit import Commit, SourceStatus
@@ -25,8 +26,7 @@ HEALTH: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """A text of one line or more, and its colour, if any."""
 
     text: str
@@ -36,8 +36,7 @@ class Cell:
 Row = tuple[Cell, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """Rows that stand below each other, and the words above them, if any."""
 
     header: tuple[str, ...]

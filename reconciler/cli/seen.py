@@ -1,9 +1,10 @@
 """The status of this box: what a running loop wrote down, or a look of our own."""
 
 import time
-from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.model.status import Status
 from reconciler.report.status_file import load_status
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from reconciler.config import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A status; `loop` says which running loop told it, and is empty after a look of our own."""
 
     status: Status

@@ -1,11 +1,11 @@
 """`archipelago suspend` and `resume`: apps that stay installed and are stopped, or left alone."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import Struct
 
 from reconciler.cli import desired
 from reconciler.cli.call import Call
@@ -119,8 +119,7 @@ def _resume(call: Call, place: "Place", whom: str) -> None:
         call.tell(kept.notice)
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(Struct, frozen=True):
     """A suspension that is in force, and where it stands."""
 
     word: Suspension

@@ -54,7 +54,7 @@ def test(
     ] = "",  # noqa: PT028 - a verb, not a test
 ) -> None:
     """Ask the registry who signed an image, and explain what the trust file says of that."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from reconciler import wiring
     from reconciler.core.trusting import judge, repository_of

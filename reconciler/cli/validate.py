@@ -1,10 +1,10 @@
 """`archipelago validate PATH…`: everything that is wrong with files or folders, at once."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from reconciler.cli.call import FAILED, Call
 from reconciler.errors import ConfigurationError

@@ -1,8 +1,9 @@
 """What is wrong with documents, also with each other and beside the catalogue."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from reconciler.core import graph
 from reconciler.core.resolve import Platform, resolve
@@ -15,8 +16,7 @@ from reconciler.model.snapshot import Snapshot
 from reconciler.report.status_json import problem_document
 
 
-@dataclass(slots=True)
-class Verdict:
+class Verdict(Struct):
     """What was read, what is wrong, and what looks odd."""
 
     documents: list[Document] = field(default_factory=list[Document])

@@ -11,7 +11,9 @@ Whether an app may become what is written: approvals and the policy say it. Pure
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.core import policy
 from reconciler.core.approvals import approved
@@ -33,8 +35,7 @@ _SAID = frozenset({Reason.IN_SYNC, Reason.PREVIOUS_KEPT, Reason.ROLLED_BACK})
 _NOTHING = Observed()
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """What is known of one app besides its spec."""
 
     approved: Permissions

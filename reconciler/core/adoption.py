@@ -6,8 +6,9 @@ told, and left alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from reconciler.core import proving
 from reconciler.core.comparison import Comparison
@@ -27,8 +28,7 @@ class Standing(StrEnum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """One container of an app beside what was found for it; `notes` are in nobody's way."""
 
     wanted: ContainerSpec

@@ -1,8 +1,9 @@
 """The catalogue: what apps can be installed, also where an entry is broken at the moment. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
+
+from msgspec import Struct
 
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.document import Document
@@ -11,8 +12,7 @@ from reconciler.model.origin import Problem
 from reconciler.model.snapshot import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """Entries by app; `stale` ones are the last good version of what is broken now."""
 
     documents: Mapping[str, Document]

@@ -1,9 +1,11 @@
 """One app, as it should be beside as it is. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.core import graph, pins
 from reconciler.core.health import assess
@@ -17,8 +19,7 @@ _NOTHING: pins.Pins = {}
 _UNUSABLE = frozenset({ContainerState.LOST, ContainerState.BROKEN})
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """
     What differs.
 

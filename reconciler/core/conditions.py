@@ -10,8 +10,10 @@ message, and only a change of the answer moves `last_transition`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.core import (
     backoff,
@@ -82,8 +84,7 @@ _RECONCILING = frozenset(
 Answer = tuple[bool, str, str]  # whether, the reason, and a message
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(Struct, frozen=True):
     """What conditions are made of, besides the situation: the plan, and the lanes."""
 
     plan: Plan
@@ -170,8 +171,7 @@ def dependants(situation: Situation) -> Mapping[str, tuple[str, ...]]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
+class _Facts(Struct, frozen=True):
     situation: Situation
     spec: AppSpec | None
     comparison: Comparison | None

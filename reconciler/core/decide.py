@@ -1,8 +1,10 @@
 """What to do with one desired app. Pure; each rule is a function that answers or passes on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.core import gates, policy, proving, steps, suspension
 from reconciler.core.comparison import Comparison
@@ -16,8 +18,7 @@ from reconciler.model.volume import ObservedVolume
 ENDING_SECONDS = 0.03  # how soon the engine will have noticed the end of a process
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True):
     """
     What one app's decision needs to know beyond the app itself.
 
@@ -34,8 +35,7 @@ class Circumstances:
     volumes: tuple[ObservedVolume, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """A change, and the moment at which time alone could change it."""
 
     change: Change

@@ -5,7 +5,7 @@ A container is in its app's network and in no other; what the kernel lets it use
 says. Neither needs a restart.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from reconciler.core.comparison import Comparison
 from reconciler.model.change import (

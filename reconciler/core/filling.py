@@ -1,8 +1,9 @@
 """Templates are filled in: with facts, the operator's answers, and what others export. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import assert_never
+
+from msgspec import Struct, field
 
 from reconciler.errors import ManifestError
 from reconciler.model.manifest.app import AppManifest
@@ -20,8 +21,7 @@ class FillingError(ManifestError):
         self.parameter = parameter
 
 
-@dataclass(frozen=True, slots=True)
-class SharedFrom:
+class SharedFrom(Struct, frozen=True):
     """A file (or, without `path`, a whole volume) that others may read, and where it is."""
 
     volume: str
@@ -31,8 +31,7 @@ class SharedFrom:
     mount: str
 
 
-@dataclass(frozen=True, slots=True)
-class Provided:
+class Provided(Struct, frozen=True):
     """What an app gives to those that depend on it: its name in the network, and its exports."""
 
     app: str
@@ -40,8 +39,7 @@ class Provided:
     files: Mapping[str, SharedFrom] = field(default_factory=dict[str, SharedFrom])
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """
     Everything that an app's templates may ask for.
 

@@ -1,12 +1,11 @@
 """Which commit of a git source is to be in force. Pure; the last good one stays in doubt."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from reconciler.model.commit import Commit, CommitEvidence
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(Struct, frozen=True):
     """The commit to take, if another one is; or why the newest is not taken."""
 
     take: Commit | None = None

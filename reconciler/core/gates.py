@@ -1,7 +1,8 @@
 """Gates: each looks at evidence and returns why not, or nothing. Missing evidence denies."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.core.comparison import Comparison
 from reconciler.model.change import Action, Change, Reason

@@ -7,7 +7,7 @@ What has to be done so that everybody reaches whom he is to reach, and nobody el
 4  Where no rules can be had, the engine shuts each network, and nobody is connected.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from reconciler.core import steps
 from reconciler.core.comparison import Comparison

@@ -5,8 +5,9 @@ All of it is made, the one before stands still, and it does not get ready.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from reconciler.core import backoff, digest
 from reconciler.core.comparison import Comparison, asked_again, compare
@@ -22,8 +23,7 @@ REFUSALS = 2  # of a start, with nothing running meanwhile: the first may have b
 _PROCESS = frozenset({ContainerState.RUNNING, ContainerState.PAUSED, ContainerState.ENDING})
 
 
-@dataclass(frozen=True, slots=True)
-class _Try:
+class _Try(Struct, frozen=True):
     """An update that is under way: what it looks like, and what is known of earlier tries."""
 
     comparison: Comparison

@@ -6,8 +6,9 @@ reference without a registry, or with a digest of its own, needs no pin.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from reconciler.model.container import ContainerSpec, PullPolicy
 from reconciler.model.desired import AppSpec, Desired

@@ -13,8 +13,9 @@ What the rules say of processes is completed by `isolation`: who may reach whom.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from reconciler.core import (
     admission,

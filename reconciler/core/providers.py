@@ -8,7 +8,9 @@ Who stands in for each dependency, and what has to be installed for it. Pure.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.model.desired import Requirement
 from reconciler.model.manifest.app import AppManifest
@@ -18,8 +20,7 @@ from reconciler.model.version_range import admits
 Manifests = Mapping[str, AppManifest]
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """
     What the wanted apps need.
 
@@ -32,8 +33,7 @@ class Needs:
     requirements: Mapping[str, tuple[Requirement, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Box:
+class _Box(Struct, frozen=True):
     """The apps that will be there, and which of them provide which names."""
 
     apps: Manifests

@@ -5,7 +5,8 @@ Deleting needs proof that nobody wants the app: what cannot be read may want it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from reconciler.model.desired import Desired
 from reconciler.model.observed import ContainerState, Observed
@@ -15,8 +16,7 @@ from reconciler.model.volume import Kept, ObservedVolume, Presence
 _NOTHING = Kept()
 
 
-@dataclass(frozen=True, slots=True)
-class Remains:
+class Remains(Struct, frozen=True):
     """
     All that is left of an app: its volumes, and what the state folder keeps.
 

@@ -1,6 +1,6 @@
 """What an app asks the operator for, beside what was approved and what runs. Pure."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from reconciler.core import policy
 from reconciler.core.approvals import approved
@@ -14,8 +14,7 @@ _KINDS = list(Kind)
 _RISKS = [Risk.HOST, Risk.ELEVATED, Risk.BASELINE]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """
     One app's.
 

@@ -6,8 +6,10 @@ document never takes the others with it.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.core import approvals, suspension
 from reconciler.core.catalogue import (
@@ -31,8 +33,7 @@ from reconciler.model.version_range import admits
 __all__ = ["Platform", "resolve"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """One app that should be: what it is, where that is written, and who asked for it."""
 
     manifest: AppManifest
@@ -55,8 +56,7 @@ class _Entry:
         )
 
 
-@dataclass(slots=True)
-class _Resolved:
+class _Resolved(Struct):
     entries: dict[str, _Entry] = field(default_factory=dict[str, _Entry])
     apps: dict[str, AppSpec] = field(default_factory=dict[str, AppSpec])
     broken: dict[str, Problem] = field(default_factory=dict[str, Problem])

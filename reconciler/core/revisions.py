@@ -6,8 +6,9 @@ at all stands in: going back to what worked for a moment is better than staying 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from reconciler.core import pins
 from reconciler.core.comparison import Comparison

@@ -7,7 +7,8 @@ desired app holds for it.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.core import digest, looping, pins
 from reconciler.core.comparison import Comparison

@@ -1,7 +1,9 @@
 """What an app lets others read of its volumes, and what it reads and reaches of them. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.core.filling import FillingError, Provided, SharedFrom
 from reconciler.model.container import ContainerSpec, MountKind, MountSpec, ShareSpec
@@ -10,8 +12,7 @@ from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.dependencies import SharedFileManifest
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(Struct, frozen=True):
     """What an app reads of others: files that are copied, and volumes that are mounted."""
 
     files: tuple[ShareSpec, ...] = ()

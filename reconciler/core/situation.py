@@ -1,8 +1,9 @@
 """Everything that a plan depends on, as values; and what is asked of it more than once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec import Struct, field
 
 from reconciler.model.commit import Commit
 from reconciler.model.desired import Desired
@@ -15,8 +16,7 @@ from reconciler.model.trial import Tried
 WINDOW = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """
     The inputs of one plan.
 

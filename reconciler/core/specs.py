@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.core import digest
 from reconciler.core.filling import (
@@ -46,8 +48,7 @@ from reconciler.model.template import FACTS
 _INTERFACE_DIGITS = 10  # with the prefix below the kernel's 15 characters
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
+class Platform(Struct, frozen=True):
     """
     What this box adds to every manifest: its name, default limits, and facts for templates.
 
@@ -60,8 +61,7 @@ class Platform:
     assumed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """What the operator and other apps give: answers, their places, and what is provided."""
 
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -1,7 +1,8 @@
 """When many apps are stopped at once: what others need is stopped after them. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.core import graph
 from reconciler.model.change import Action, Change, Reason

@@ -6,8 +6,9 @@ the last to end counts.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from reconciler.model.desired import AppSpec, Desired, Suspension
 from reconciler.model.manifest.document import Document

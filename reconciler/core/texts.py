@@ -1,7 +1,8 @@
 """The texts of a container (commands, variables, files) with their templates filled in. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.core.filling import Scope, fill, fill_plain
 from reconciler.model.container import ContainerSpec, FileSpec

@@ -6,8 +6,10 @@ manifest may only ask for more. A bundle does not say of which repository an ima
 that signs for several could be made to speak for the wrong one: see `_bound`.
 """
 
-from dataclasses import dataclass, replace
 from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.model.container import ContainerSpec
 from reconciler.model.desired import AppSpec, Desired
@@ -47,8 +49,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Struct, frozen=True):
     """An image before a scope, with the names of the keys that count."""
 
     trust: Trust

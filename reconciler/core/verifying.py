@@ -6,7 +6,8 @@ what must (its passages). Whoever refuses a connection was reached: nobody has t
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.core.relations import Surroundings, isolation_of, serving
 from reconciler.core.situation import Situation
@@ -37,8 +38,7 @@ def trials(situation: Situation, neighbours: int = NEIGHBOURS) -> dict[str, Tria
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """Whether somebody is to be reached by an app, and what was found; None: it was not tried."""
 
     app: str

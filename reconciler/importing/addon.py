@@ -1,8 +1,9 @@
 """A Home Assistant add-on's `config.yaml` becomes the draft of a manifest, without Supervisor."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from reconciler.importing import addon_folders, addon_rights
 from reconciler.importing.addon_options import carry_options
@@ -80,8 +81,7 @@ _REASONS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class BesideAddon:
+class BesideAddon(Struct, frozen=True):
     """What is known besides the file itself."""
 
     wanted_id: str | None = None

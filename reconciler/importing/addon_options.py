@@ -6,8 +6,9 @@ The file is written with one value a line, so that no two braces meet: those mar
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from reconciler.importing.given import Given, plain
 from reconciler.importing.names import parameter_name, unlike
@@ -36,8 +37,7 @@ _IN_A_LIST: Final = (
 )
 
 
-@dataclass(slots=True)
-class _Options:
+class _Options(Struct):
     """The options while they are read; a mark stands for a parameter."""
 
     work: Work

@@ -1,8 +1,10 @@
 """What the operator is asked, and what is made up once: parameters and generated secrets."""
 
 import re
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.importing.interpolation import fill
 from reconciler.importing.names import parameter_name, secret_name, unlike
@@ -20,8 +22,7 @@ _FLAG: Final = re.compile(_FLAGS)
 _BEFORE: Final = rf"((?:^|\s){_FLAGS}[=\s]?['\"]?|(?:pass\w*|pwd|secret|token)\s*=\s*['\"]?)"
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """A literal that is replaced, and what by."""
 
     name: str
@@ -44,8 +45,7 @@ class Secret:
         return "base64" if self.literal.startswith(_LARAVEL) else "hex32"
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(Struct):
     """Everything that has no value yet, each once."""
 
     templates: dict[str, str] = field(default_factory=dict[str, str])

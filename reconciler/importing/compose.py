@@ -1,8 +1,9 @@
 """A Compose file becomes the draft of a manifest; extensions of other systems are understood."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, cast
+
+from msgspec import Struct, field
 
 from reconciler.importing import casaos, umbrel
 from reconciler.importing.asking import Asked
@@ -22,8 +23,7 @@ from reconciler.importing.work import Work
 _TEXTS: Final = ("services", "networks", "volumes", "configs", "secrets", "name")
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Struct, frozen=True):
     """What is known besides the file itself."""
 
     folder: str = ""  # its name

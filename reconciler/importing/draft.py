@@ -1,7 +1,8 @@
 """The end of every import: what was asked is written, the manifest is fitted, the rest is told."""
 
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from reconciler.importing.fitting import fit
 from reconciler.importing.ledger import Fate, Kind, Ledger, Note
@@ -9,8 +10,7 @@ from reconciler.importing.tree import Leaf, Section, part
 from reconciler.importing.work import Work
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A manifest as plain data, or the reasons why there is none; and the report."""
 
     app: dict[str, object]

@@ -1,7 +1,8 @@
 """The environment of a service: plain values, secrets that are made, questions to the operator."""
 
 import shlex
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.importing.given import Given
 from reconciler.importing.interpolation import open_variables
@@ -12,8 +13,7 @@ from reconciler.importing.tree import Leaf, Section, part
 from reconciler.importing.work import Work, template_problem
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """One variable as written; `value` is None where the shell was to give it."""
 
     key: str

@@ -1,8 +1,8 @@
 """Makes a draft fit the manifest's model: what it refuses is left out, and told with its words."""
 
-from dataclasses import dataclass
 from typing import Final, cast
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from reconciler.importing.ledger import Kind, Ledger, Note
@@ -14,8 +14,7 @@ _ROUNDS: Final = 12
 _NEEDED: Final = frozenset({"id", "name", "image", "build"})
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
+class Fitted(Struct, frozen=True):
     """The content of `app:` as plain data, or why there can be none."""
 
     app: dict[str, object]

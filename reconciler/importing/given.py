@@ -4,8 +4,9 @@ A value of the input, which remembers where it stands and tells the ledger when 
 To read a text says that it is carried; who cannot carry it says so afterwards.
 """
 
-from dataclasses import dataclass
 from typing import Final, cast
+
+from msgspec import Struct
 
 from reconciler.importing.interpolation import open_variables
 from reconciler.importing.ledger import Ledger, mapping_of
@@ -17,8 +18,7 @@ _FALSE: Final = frozenset({"false", "no", "off", "n", "0"})
 _MOST_DIGITS: Final = 18
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """A value of the input at its place."""
 
     value: object

@@ -7,8 +7,9 @@ makes the text unusable where nothing is filled in.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, cast
+
+from msgspec import Struct, field
 
 from reconciler.model.manifest.complaint import Path
 from reconciler.model.manifest.scalars import PlainScalar
@@ -23,8 +24,7 @@ class InterpolationError(ValueError):
     """A text has a variable that cannot be read."""
 
 
-@dataclass(slots=True)
-class Variables:
+class Variables(Struct):
     """The values that are known, and what was learnt of the others."""
 
     known: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -5,9 +5,10 @@ Whoever imports says so while it reads; `sweep` tells what nobody spoke of, so n
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, cast
+
+from msgspec import Struct, field
 
 from reconciler.model.manifest.complaint import Path
 
@@ -30,8 +31,7 @@ class Kind(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """Something about a place of the input that its owner has to know."""
 
     kind: Kind
@@ -40,8 +40,7 @@ class Note:
     hint: str = ""
 
 
-@dataclass(slots=True)
-class Ledger:
+class Ledger(Struct):
     """Everything that was said about the input."""
 
     fates: dict[Path, Fate] = field(default_factory=dict[Path, Fate])

@@ -1,8 +1,9 @@
 """Published ports, in the short and in the long form of Compose."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from reconciler.importing.given import Given
 from reconciler.importing.tree import Leaf, Section, listed
@@ -22,8 +23,7 @@ _RANDOM: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Port:
+class _Port(Struct, frozen=True):
     host: str
     container: str
     protocol: str

@@ -1,8 +1,9 @@
 """What an import tells: each note at its place, for people as a line, for machines as data."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from reconciler.importing.draft import Draft
 from reconciler.importing.ledger import Kind, Note
@@ -14,8 +15,7 @@ _ORDER: Final = tuple(Kind)
 Positions = Mapping[Path, tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A file that was imported, and where in it each value stands."""
 
     file: str
@@ -28,8 +28,7 @@ class Source:
         return Origin(self.file, *self.positions.get(path, (0, 0)))
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """The file that was imported, and those beside it, each under the first key of its paths."""
 
     main: Source

@@ -5,16 +5,16 @@ A leaf is the smallest part that can be left out again when the manifest's model
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from reconciler.model.manifest.complaint import Path
 
 Section = dict[str, object]
 
 
-@dataclass(eq=False, slots=True)
-class Leaf:
+class Leaf(Struct, eq=False):
     """A finished value, and the place of the input that it was made from."""
 
     value: object

@@ -1,8 +1,9 @@
 """Mounts: the app's own folders become volumes, other paths of the machine stay, and are told."""
 
 import re
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from reconciler.importing.given import Given
 from reconciler.importing.tree import Leaf, Section, listed
@@ -29,8 +30,7 @@ _DANGEROUS: Final = {
 }
 
 
-@dataclass(slots=True)
-class _Mount:
+class _Mount(Struct):
     """One mount, in whichever form it was written."""
 
     source: str

@@ -1,7 +1,8 @@
 """What is shared while one file is imported."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from reconciler.importing.asking import Asked
 from reconciler.importing.ledger import Ledger
@@ -9,8 +10,7 @@ from reconciler.importing.names import unlike, volume_name
 from reconciler.importing.tree import Section
 
 
-@dataclass(slots=True)
-class Work:
+class Work(Struct):
     """One import: what it says, asks and makes."""
 
     ledger: Ledger

@@ -1,13 +1,13 @@
 """Containers that somebody else made: what an engine shows of one, and what we took over."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from reconciler.model.container import DeviceSpec, MountSpec, PortSpec, Resources, UlimitSpec
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
+class ImageFacts(Struct, frozen=True):
     """What an image brings for what is not given; the names and digests that it is known by."""
 
     id: str
@@ -21,8 +21,7 @@ class ImageFacts:
     stop_signal: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerFacts:
+class ContainerFacts(Struct, frozen=True):
     """
     One container of anybody, as far as its engine shows it, in the words of a spec.
 
@@ -66,8 +65,7 @@ class ContainerFacts:
     beyond: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Adopted:
+class Adopted(Struct, frozen=True):
     """What labels would say of a container that has none of ours and is ours all the same."""
 
     app: str
@@ -81,8 +79,7 @@ class Adopted:
     stop_grace_period: float = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Adoptions:
+class Adoptions(Struct, frozen=True):
     """All that was adopted: containers by id, and whose volumes are, by name."""
 
     containers: Mapping[str, Adopted] = field(default_factory=dict[str, Adopted])

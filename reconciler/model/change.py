@@ -4,9 +4,10 @@ A plan is a list of changes, one an app; a change is a list of steps that descri
 `Action` says what the reconciler will do, `Reason` why; no code decides anything by the reason.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from reconciler.model.container import ContainerSpec
 from reconciler.model.desired import NetworkSpec, VolumeSpec
@@ -82,51 +83,44 @@ class Reason(StrEnum):
     SECRET_LOST = "SecretLost"  # noqa: S105 - a reason, not a secret
 
 
-@dataclass(frozen=True, slots=True)
-class PrepareImage:
+class PrepareImage(Struct, frozen=True):
     """Have the image on the box: pull or build it, as its policy says."""
 
     container: ContainerSpec
 
 
-@dataclass(frozen=True, slots=True)
-class EnsureNetwork:
+class EnsureNetwork(Struct, frozen=True):
     """Have the app's own network."""
 
     network: NetworkSpec
 
 
-@dataclass(frozen=True, slots=True)
-class EnsureVolume:
+class EnsureVolume(Struct, frozen=True):
     """Have a data volume."""
 
     volume: VolumeSpec
 
 
-@dataclass(frozen=True, slots=True)
-class EnsureSecret:
+class EnsureSecret(Struct, frozen=True):
     """Have a secret: made once, at random, and kept."""
 
     secret: SecretSpec
 
 
-@dataclass(frozen=True, slots=True)
-class CreateContainer:
+class CreateContainer(Struct, frozen=True):
     """Have the container, not started."""
 
     container: ContainerSpec
 
 
-@dataclass(frozen=True, slots=True)
-class WriteFiles:
+class WriteFiles(Struct, frozen=True):
     """Have the container's files in its volumes. `ref` is an id or a container name."""
 
     ref: str
     container: ContainerSpec
 
 
-@dataclass(frozen=True, slots=True)
-class StartContainer:
+class StartContainer(Struct, frozen=True):
     """
     Have it running, with the names of apps that it may reach.
 
@@ -138,69 +132,60 @@ class StartContainer:
     names: Names = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StopContainer:
+class StopContainer(Struct, frozen=True):
     """Have it not running: ask, wait `grace` seconds, then kill."""
 
     ref: str
     grace: float
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveContainer:
+class RemoveContainer(Struct, frozen=True):
     """Have it gone, stopped or not. Its volumes stay."""
 
     ref: str
 
 
-@dataclass(frozen=True, slots=True)
-class Isolate:
+class Isolate(Struct, frozen=True):
     """Have exactly these rules for an app."""
 
     isolation: IsolationSpec
 
 
-@dataclass(frozen=True, slots=True)
-class WriteNames:
+class WriteNames(Struct, frozen=True):
     """Have a running container know exactly these names of other apps."""
 
     ref: str
     names: Names
 
 
-@dataclass(frozen=True, slots=True)
-class ForgetIsolation:
+class ForgetIsolation(Struct, frozen=True):
     """Have no rules for an app that is gone."""
 
     app: str
 
 
-@dataclass(frozen=True, slots=True)
-class AttachNetwork:
+class AttachNetwork(Struct, frozen=True):
     """Have a running container in its app's network."""
 
     ref: str
     container: ContainerSpec
 
 
-@dataclass(frozen=True, slots=True)
-class DetachNetwork:
+class DetachNetwork(Struct, frozen=True):
     """Have a running container not in a network."""
 
     ref: str
     network: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetLimits:
+class SetLimits(Struct, frozen=True):
     """Have the kernel enforce a running container's limits."""
 
     ref: str
     container: ContainerSpec
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveNetwork:
+class RemoveNetwork(Struct, frozen=True):
     """Have the app's own network gone."""
 
     name: str
@@ -223,8 +208,7 @@ Step = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """
     What will be done to one app. KEEP and HOLD have no steps.
 
@@ -252,8 +236,7 @@ class Change:
         return bool(self.steps)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """
     One change for each known app, sorted by id.
 
@@ -278,8 +261,7 @@ class Result(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """A change that ended, and how. `message` is empty when it was applied."""
 
     change: Change

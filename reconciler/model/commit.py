@@ -1,14 +1,14 @@
 """Commits of a git source: what they are, and what was found out about them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 SHOWN = 10  # digits of an id, for people
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """
     One commit. `id` is its whole hash; `author` a name and an address.
 
@@ -29,8 +29,7 @@ class Commit:
         return self.id[:SHOWN]
 
 
-@dataclass(frozen=True, slots=True)
-class CommitEvidence:
+class CommitEvidence(Struct, frozen=True):
     """
     What is known before another commit is taken.
 
@@ -48,8 +47,7 @@ class CommitEvidence:
     obstacles: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SourceStatus:
+class SourceStatus(Struct, frozen=True):
     """
     Which commit is in force, and why no newer one is.
 

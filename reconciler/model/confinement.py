@@ -1,7 +1,8 @@
 """What the kernel enforces of a process that runs in a container."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 _OF_THE_KERNEL: Final = (
     "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
@@ -16,8 +17,7 @@ CAPABILITIES: Final = tuple(_OF_THE_KERNEL.split())  # each at the place of its 
 ENGINE_SOCKETS: Final = ("docker.sock", "podman.sock", "containerd.sock", "crio.sock")
 
 
-@dataclass(frozen=True, slots=True)
-class Confinement:
+class Confinement(Struct, frozen=True):
     """
     What was read of one process; everything is sorted.
 

@@ -4,8 +4,9 @@ One container as it should be: every default filled in, ready to be created.
 Sizes are bytes, durations seconds, CPU a number of cores. Mappings are sorted pairs.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from reconciler.model.secret import SecretText
 
@@ -59,8 +60,7 @@ class MountKind(StrEnum):
     TMPFS = "tmpfs"
 
 
-@dataclass(frozen=True, slots=True)
-class HealthCheck:
+class HealthCheck(Struct, frozen=True):
     """A probe and its patience. `port` is a container port; `command` is for exec only."""
 
     kind: HealthKind
@@ -74,8 +74,7 @@ class HealthCheck:
     start_period: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class BuildSpec:
+class BuildSpec(Struct, frozen=True):
     """
     An image made on this box.
 
@@ -89,8 +88,7 @@ class BuildSpec:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class PortSpec:
+class PortSpec(Struct, frozen=True):
     """A published port."""
 
     host: int
@@ -99,8 +97,7 @@ class PortSpec:
     bind: str = "127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True)
-class MountSpec:
+class MountSpec(Struct, frozen=True):
     """
     A directory inside a container.
 
@@ -115,8 +112,7 @@ class MountSpec:
     size: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceSpec:
+class DeviceSpec(Struct, frozen=True):
     """A device of the machine; an `optional` one is left out where it is not there."""
 
     path: str
@@ -125,8 +121,7 @@ class DeviceSpec:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class UlimitSpec:
+class UlimitSpec(Struct, frozen=True):
     """How much of one thing a process may have, as setrlimit(2) names it; -1 is no limit."""
 
     name: str
@@ -134,8 +129,7 @@ class UlimitSpec:
     hard: int
 
 
-@dataclass(frozen=True, slots=True)
-class FileSpec:
+class FileSpec(Struct, frozen=True):
     """
     A file in a volume that is mounted at `mount`, below which `path` leads.
 
@@ -148,8 +142,7 @@ class FileSpec:
     overwrite: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ShareSpec:
+class ShareSpec(Struct, frozen=True):
     """
     A file of another app, to be read at `target`: a copy, made anew before each start.
 
@@ -162,8 +155,7 @@ class ShareSpec:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resources:
+class Resources(Struct, frozen=True):
     """Limits; None means no limit."""
 
     cpu: float | None = None
@@ -172,8 +164,7 @@ class Resources:
     pids: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerSpec:
+class ContainerSpec(Struct, frozen=True):
     """
     One container, ready to be created.
 

@@ -1,14 +1,14 @@
 """Who needs whom, as a value that can be shown. Everything is sorted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from reconciler.model.desired import AppSpec, Desired
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """One arrow: what an app needs, how much, and what is wrong with it (may be empty)."""
 
     app: str
@@ -23,8 +23,7 @@ class Need:
         return f"{self.app} ({'; '.join(marks)})" if marks else self.app
 
 
-@dataclass(frozen=True, slots=True)
-class DependencyGraph:
+class DependencyGraph(Struct, frozen=True):
     """All desired apps; `broken` ones are wanted, but nobody knows what they need."""
 
     apps: Mapping[str, AppSpec]

@@ -1,8 +1,9 @@
 """What should run: apps with their containers, fully resolved, and what could not be."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from reconciler.model.container import ContainerSpec
 from reconciler.model.isolation import Egress
@@ -11,8 +12,7 @@ from reconciler.model.permission import Permission
 from reconciler.model.secret import SecretSpec
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkSpec:
+class NetworkSpec(Struct, frozen=True):
     """
     An app's own bridge network. `interface` has at most 15 characters.
 
@@ -25,8 +25,7 @@ class NetworkSpec:
     sealed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeSpec:
+class VolumeSpec(Struct, frozen=True):
     """
     A data volume of an app. Never deleted by a pass.
 
@@ -38,8 +37,7 @@ class VolumeSpec:
     secrets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True):
     """
     Another app that has to be there first.
 
@@ -53,8 +51,7 @@ class Requirement:
     restart_with: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """Ports of another app that are to be reached; `asked` is the name used, if not its id."""
 
     app: str
@@ -62,24 +59,21 @@ class Connection:
     asked: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Suspension:
+class Suspension(Struct, frozen=True):
     """The operator's word to keep an app stopped, or exactly as it is; `until`, or for good."""
 
     until: datetime | None = None
     keep_running: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """The operator's word on what an app may do, and where it is written."""
 
     permissions: tuple[Permission, ...]
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Denial:
+class Denial(Struct, frozen=True):
     """
     Why an app may not be installed, updated or widened: a rule of the policy, or no approval.
 
@@ -94,8 +88,7 @@ class Denial:
     stops: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AppSpec:
+class AppSpec(Struct, frozen=True):
     """
     One app as it should be.
 
@@ -142,8 +135,7 @@ class AppSpec:
         return next((c for c in self.containers if c.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(Struct, frozen=True):
     """
     All that should be, and all that could not be understood.
 

@@ -1,8 +1,9 @@
 """Facts gathered before deciding, other than what is desired and what runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from reconciler.model.pin import Pin, PinKey
 from reconciler.model.policy import NO_POLICY, Policy
@@ -11,8 +12,7 @@ from reconciler.model.signature import Findings, Subject
 from reconciler.model.trust import Trust
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """
     Facts for the gates. What is missing denies.
 

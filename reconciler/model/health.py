@@ -1,8 +1,9 @@
 """What probes found: counted facts, and the word that `core.health` makes of them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class HealthState(StrEnum):
@@ -14,16 +15,14 @@ class HealthState(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
+class ProbeResult(Struct, frozen=True):
     """One probe: did it answer well, and if not, what was wrong (no addresses, no times)."""
 
     ok: bool
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeRecord:
+class ProbeRecord(Struct, frozen=True):
     """
     All probes of one run of a container, counted.
 
@@ -41,8 +40,7 @@ class ProbeRecord:
     healthy_since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """The health of one container, or of an app as the worst of its containers."""
 
     state: HealthState

@@ -1,11 +1,11 @@
 """What was tried lately: the memory that back-off needs. Losing it loses only patience."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Attempts:
+
+class Attempts(Struct, frozen=True):
     """
     Failures in a row for one digest of one app, and one set of images.
 

@@ -5,9 +5,10 @@ Checked in full before anything is pulled, because the text travels to other pro
 """
 
 import re
-from dataclasses import dataclass, replace
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from typing_extensions import override
 
 from reconciler.errors import ManifestError
@@ -39,8 +40,7 @@ class ImageReferenceError(ManifestError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
-class ImageReference:
+class ImageReference(Struct, frozen=True):
     """
     An image as it was written: an empty registry and a missing tag stay so.
 

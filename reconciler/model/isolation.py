@@ -1,7 +1,8 @@
 """Who may reach whom: the isolation of one app, enforced where its packets are forwarded."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 Names = tuple[tuple[str, str], ...]  # sorted pairs of a name and the address that it stands for
 
@@ -23,8 +24,7 @@ class Egress(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """One port of another app's network that may be reached; the answers flow back."""
 
     app: str
@@ -38,8 +38,7 @@ class Passage:
         return (self.app, self.port, self.protocol)
 
 
-@dataclass(frozen=True, slots=True)
-class IsolationSpec:
+class IsolationSpec(Struct, frozen=True):
     """
     An app whose network is shut but for its passages, sorted, and the way out.
 

@@ -1,12 +1,11 @@
 """Whose log to read the end of, and what of it nobody may see."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from reconciler.model.secret import SecretRef
 
 
-@dataclass(frozen=True, slots=True)
-class LogEnd:
+class LogEnd(Struct, frozen=True):
     """
     A container that keeps ending: `exit_code` is None while it runs.
 

@@ -1,8 +1,9 @@
 """What is there: containers and networks that carry our label and our instance name."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from reconciler.model.confinement import Confinement
 from reconciler.model.container import Resources
@@ -28,8 +29,7 @@ class ContainerState(StrEnum):
     BROKEN = "broken"
 
 
-@dataclass(frozen=True, slots=True)
-class ObservedContainer:
+class ObservedContainer(Struct, frozen=True):
     """
     One container of ours, from its labels and its process.
 
@@ -69,8 +69,7 @@ class ObservedContainer:
     stop_grace_period: float = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class ObservedNetwork:
+class ObservedNetwork(Struct, frozen=True):
     """
     One network of ours.
 
@@ -83,8 +82,7 @@ class ObservedNetwork:
     sealed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """
     The world at one moment, ours only, sorted by app and container name.
 

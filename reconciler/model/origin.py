@@ -1,12 +1,10 @@
 """Where something was written, and what is wrong there."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from typing_extensions import override
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Origin:
+class Origin(Struct, frozen=True, order=True):
     """A place in a file; line and column count from 1, and 0 means the file as a whole."""
 
     file: str
@@ -18,8 +16,7 @@ class Origin:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(Struct, frozen=True, order=True):
     """
     Something that a person has to mend.
 

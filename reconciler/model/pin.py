@@ -1,21 +1,20 @@
 """What an image's name meant when it was asked for, so that it goes on meaning the same."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 PinKey = tuple[str, str]  # app, container
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(Struct, frozen=True):
     """`image` is the reference as the manifest has it, `digest` that of its manifest or index."""
 
     image: str
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a registry said that a name means now, or why it said nothing."""
 
     digest: str = ""
@@ -38,8 +37,7 @@ class Freshness(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-@dataclass(frozen=True, slots=True)
-class ImageInUse:
+class ImageInUse(Struct, frozen=True):
     """The image of one container: the digest that it is pinned to, and the one that runs."""
 
     app: str

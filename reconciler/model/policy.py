@@ -1,8 +1,9 @@
 """The operator's policy: what no manifest and no approval can get around."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 
 class Review(StrEnum):
@@ -28,8 +29,7 @@ class Limit(StrEnum):
     PIDS = "pids"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """
     One rule; a part that is empty says nothing, and `but` are apps that it does not hold for.
 
@@ -46,8 +46,7 @@ class Rule:
     but: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """
     Its rules in the order of the file. `unreadable` says why nothing is known of it.
 

@@ -1,12 +1,11 @@
 """What is remembered of an app's revisions: the last that was good, and those that failed."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from reconciler.model.desired import AppSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(Struct, frozen=True):
     """
     A revision of an app that served, with the images that it ran as pins of its containers.
 
@@ -17,8 +16,7 @@ class Revision:
     proven: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class FailedRevision:
+class FailedRevision(Struct, frozen=True):
     """
     A revision that was given up, by its content, and the images that it ran, by container.
 

@@ -1,7 +1,8 @@
 """Secrets by name: what is kept of them in specs, plans and labels. Their values are not here."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class SecretKind(StrEnum):
@@ -13,8 +14,7 @@ class SecretKind(StrEnum):
     BCRYPT = "bcrypt"  # a password of 32 hex digits, and its bcrypt hash beside it
 
 
-@dataclass(frozen=True, slots=True)
-class SecretSpec:
+class SecretSpec(Struct, frozen=True):
     """A secret of an app: made once, kept, never shown in passing."""
 
     app: str
@@ -22,8 +22,7 @@ class SecretSpec:
     kind: SecretKind
 
 
-@dataclass(frozen=True, slots=True)
-class SecretRef:
+class SecretRef(Struct, frozen=True):
     """The place of a secret's value in a text; `hashed` asks for its hash instead."""
 
     app: str

@@ -1,7 +1,8 @@
 """What is known of who made an image: what registries keep beside it, and what that proves."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class SignatureFormat(StrEnum):
@@ -23,16 +24,14 @@ class Denial(StrEnum):
     UNTRUSTED = "untrusted"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Subject:
+class Subject(Struct, frozen=True, order=True):
     """What is signed: exactly one image of a repository, by its full name."""
 
     repository: str  # with its registry
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
+class Material(Struct, frozen=True):
     """
     What may be a signature, as a registry has it. Its hash was right; nothing was read of it.
 
@@ -45,8 +44,7 @@ class Material:
     signature: str = ""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Signature:
+class Signature(Struct, frozen=True, order=True):
     """
     A fact: this key signed this image. Whether that is enough is decided elsewhere.
 
@@ -59,8 +57,7 @@ class Signature:
     identity: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(Struct, frozen=True):
     """
     What was found beside an image, once each of the keys in `tried` was tried.
 

@@ -1,23 +1,22 @@
 """Everything a source holds at one moment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from reconciler.model.manifest.document import Document
 from reconciler.model.origin import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class BuildContext:
+class BuildContext(Struct, frozen=True):
     """A directory to build from: its absolute path, and the SHA-256 (hex) of its content."""
 
     path: str
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """
     Documents that are good, problems that are not, and the last good documents of bad files.
 

@@ -1,9 +1,10 @@
 """What is told: conditions of each app, and of the pass."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from reconciler.model.change import Action
 from reconciler.model.commit import Commit, SourceStatus
@@ -37,8 +38,7 @@ NOT_CONFINED: Final = "NotConfined"  # the kernel lets it do more than its manif
 CUT_OFF: Final = "CutOff"  # it does not reach what it is connected to
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One answer. The same problem always has the same reason and message."""
 
     type: ConditionType
@@ -48,8 +48,7 @@ class Condition:
     last_transition: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerStatus:
+class ContainerStatus(Struct, frozen=True):
     """One container, as seen in the last pass."""
 
     name: str
@@ -63,8 +62,7 @@ class ContainerStatus:
     image_digest: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AppStatus:
+class AppStatus(Struct, frozen=True):
     """
     One app. `requires` are app ids; `last_change` tells what was last done, and when.
 
@@ -124,8 +122,7 @@ class AppStatus:
         return condition.message if condition is not None and found else ""
 
 
-@dataclass(frozen=True, slots=True)
-class PassStatus:
+class PassStatus(Struct, frozen=True):
     """One pass. Durations are seconds; `error` is empty when it could look and plan."""
 
     number: int
@@ -134,8 +131,7 @@ class PassStatus:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """All that `archipelago status` tells."""
 
     apps: tuple[AppStatus, ...]

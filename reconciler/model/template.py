@@ -11,10 +11,11 @@ Templates: a closed list of what may stand between `{{` and `}}`.
 """
 
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from reconciler.errors import ManifestError
 
@@ -46,8 +47,7 @@ class TemplateKind(StrEnum):
     DEPENDENCY = "dependency"
 
 
-@dataclass(frozen=True, slots=True)
-class Placeholder:
+class Placeholder(Struct, frozen=True):
     """What stands between braces. `of` is the dependency; `hashed` is for secrets."""
 
     kind: TemplateKind

@@ -1,8 +1,9 @@
 """What is tried from inside an app's network, and what became of it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from reconciler.model.isolation import IsolationSpec
 
@@ -28,8 +29,7 @@ class Reach(StrEnum):
         return self in {Reach.OPEN, Reach.CLOSED}
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """An address, or MACHINE, and a port of TCP."""
 
     address: str
@@ -51,8 +51,7 @@ class Wanted(StrEnum):
     CONTROL = "control"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One connection to be tried; `name` says in words to whom."""
 
     name: str
@@ -60,8 +59,7 @@ class Attempt:
     wanted: Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """All that is tried from one container of an app, while these are its rules."""
 
     ref: str
@@ -75,8 +73,7 @@ class Trial:
         return tuple(attempt.target for attempt in self.attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """A trial that was made, and what became of each attempt."""
 
     trial: Trial

@@ -1,8 +1,9 @@
 """Whose images may be run, as the operator wrote it down; and what that says of one image."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from reconciler.model.pin import Pin, PinKey
 from reconciler.model.signature import Denial, Findings, SignatureFormat, Subject
@@ -15,8 +16,7 @@ class Mode(StrEnum):
     WARN = "warn"
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedKey:
+class TrustedKey(Struct, frozen=True):
     """A public key; `id` is the SHA-256 of what it is (hex)."""
 
     name: str
@@ -24,8 +24,7 @@ class TrustedKey:
     pem: str
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """
     Who has to have signed what lies at or below a name: `any_of` these keys, or `all_of` them.
 
@@ -51,8 +50,7 @@ class Scope:
         return repository == self.name or repository.startswith(f"{self.name}/")
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(Struct, frozen=True):
     """The trust file. With a `problem` it could not be used, and says nothing else."""
 
     mode: Mode = Mode.ENFORCE
@@ -71,8 +69,7 @@ class Standing(StrEnum):
     DENIED = "denied"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """
     What the trust file says of an image, and why.
 
@@ -91,8 +88,7 @@ class Verdict:
         return self.standing in {Standing.TRUSTED, Standing.LOCAL, Standing.OPEN}
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """
     An image whose signatures are to be looked at, of one container, with these keys.
 
@@ -106,8 +102,7 @@ class Check:
     keys: tuple[TrustedKey, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureRecords:
+class SignatureRecords(Struct, frozen=True):
     """
     What is known by now: what was found beside images, and what names turned out to mean.
 

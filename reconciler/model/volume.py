@@ -1,12 +1,12 @@
 """Data volumes as they are found, and what the state folder keeps of an app beside them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class ObservedVolume:
+
+class ObservedVolume(Struct, frozen=True):
     """
     One volume. `app` is empty where it is named as ours are and nobody labelled it: not ours.
 
@@ -37,8 +37,7 @@ class Presence(StrEnum):
     FOREIGN = "foreign"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """
     What the state folder keeps of an app.
 

@@ -14,9 +14,10 @@ import ssl
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
+
+from msgspec import Struct, field
 
 from reconciler.errors import RegistryError
 from reconciler.model.image_reference import ImageReference, parse_image_reference
@@ -44,8 +45,7 @@ _Some = TypeVar("_Some")
 Get = Callable[[str, str, int], Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(Struct, frozen=True):
     """One manifest of one registry, and until when the answer is of use."""
 
     reference: ImageReference

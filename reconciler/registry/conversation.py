@@ -10,8 +10,9 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from urllib.parse import SplitResult
+
+from msgspec import Struct
 
 _PIECE = 65536
 
@@ -20,8 +21,7 @@ class TooLarge(OSError):
     """It went on and on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back; `body` is empty for a HEAD."""
 
     status: int

@@ -10,8 +10,9 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
+
+from msgspec import Struct
 
 from reconciler.errors import RegistryError
 from reconciler.model.signature import Material, SignatureFormat, Subject
@@ -33,8 +34,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _FOUND = 200
 
 
-@dataclass(slots=True)
-class _Bounded:
+class _Bounded(Struct):
     """A repository, and how many of its objects may still be read."""
 
     get: Get

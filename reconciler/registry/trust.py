@@ -4,15 +4,15 @@ import ssl
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+
+from msgspec import Struct
 
 from reconciler.errors import RegistryError
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """Folders of certificates, and files of settings, the first first."""
 
     certificates: tuple[Path, ...]

@@ -1,8 +1,9 @@
 """One thing that happened, as it is told: to the journal, the log, and whoever watches."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class EventKind(StrEnum):
@@ -32,8 +33,7 @@ class Level(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """
     One thing that happened. `app` is empty where it concerns no single app.
 

@@ -5,8 +5,9 @@ A listener that fails hurts neither the loop nor the others.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from reconciler.model.change import Outcome, Result
 from reconciler.model.status import Status
@@ -16,8 +17,7 @@ from reconciler.report.transitions import outcome_event, transitions, tried_once
 _What = TypeVar("_What")
 
 
-@dataclass(frozen=True, slots=True)
-class Listeners:
+class Listeners(Struct, frozen=True):
     """Who is told of each pass, of each change that ended, and of what happened."""
 
     passed: tuple[Callable[[Status], None], ...] = ()

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec.structs import asdict
 
 from reconciler import durable
 from reconciler.model.history import Attempts

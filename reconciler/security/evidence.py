@@ -3,9 +3,10 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.model.evidence import Evidence
 from reconciler.model.trust import Trust
@@ -17,8 +18,7 @@ from reconciler.security.secrets import SecretFiles
 _LASTS = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Memories:
+class Memories(Struct, frozen=True):
     """
     What was written down of images and revisions, and by the operator: trust and policy.
 

@@ -6,11 +6,12 @@ The loop writes the first, `archipelago retry` the second, which takes away the 
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from reconciler import durable
 from reconciler.model.revision import FailedRevision
@@ -20,8 +21,7 @@ REMEMBERED: Final = 16  # of one app; older ones are as good as forgotten
 _LARGEST = 4 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     failed: Mapping[str, tuple[FailedRevision, ...]] = field(
         default_factory=dict[str, tuple[FailedRevision, ...]],
     )

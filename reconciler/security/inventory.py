@@ -8,10 +8,11 @@ for empty: what it names runs, and would be made a second time.
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
+
+from msgspec.structs import asdict
 
 from reconciler import durable
 from reconciler.errors import DriverRejected

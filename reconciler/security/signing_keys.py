@@ -12,9 +12,10 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.hashes import HashAlgorithm
@@ -28,8 +29,7 @@ _PEM = re.compile(
 Signed = Callable[[bytes, bytes], bool]  # content, signature
 
 
-@dataclass(frozen=True, slots=True)
-class SigningKey:
+class SigningKey(Struct, frozen=True):
     """A public key by the SHA-256 of what it is, and how to ask whether it signed something."""
 
     id: str

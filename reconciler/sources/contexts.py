@@ -9,8 +9,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.document import Document
@@ -25,8 +26,7 @@ _CHUNK = 2**20
 Key = tuple[str, str]
 
 
-@dataclass(slots=True)
-class Contexts:
+class Contexts(Struct):
     """What was found; `waits` are the seconds until what is being written may be quiet."""
 
     found: dict[Key, BuildContext | Problem]
@@ -37,8 +37,7 @@ class Contexts:
         return all(key in self.found for key in _keys(document))
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Struct):
     outside: str
     content: str
     gone_since: float | None = None
@@ -113,8 +112,7 @@ class ContextHasher:
         return (known.content, wait) if wait > 0 else (None, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     name: str
     path: Path
     mode: int

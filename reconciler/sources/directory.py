@@ -6,9 +6,11 @@ for the (longer) vanish window: editors write in pieces, and tools replace whole
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.document import Document
@@ -33,8 +35,7 @@ MAX_BYTES = 2**20
 _MISSING = "bring the folder back, or name another one; until then nothing is removed"
 
 
-@dataclass(slots=True)
-class _File:
+class _File(Struct):
     """What is known of one file: `loaded` is what its last quiet version held."""
 
     taken: Signature | None = None

@@ -8,9 +8,10 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import ConfigurationError
 from reconciler.model.desired import Suspension
@@ -27,8 +28,7 @@ _LINE = re.compile("[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029]|$)")
 _NOTHING = re.compile(r"\ufeff?\s*(#.*|---\s*(#.*)?|\.\.\.\s*(#.*)?|%.*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """What was done to a file: `deleted` when nothing was left in it."""
 
     file: Path
@@ -71,8 +71,7 @@ def install(root: Path, app: str, text: str) -> Path:
     return _write_own(root / f"{app}.yml", f"install {app}", text)
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """What an operator says of an app: it may do this."""
 
     app: str

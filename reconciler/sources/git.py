@@ -6,9 +6,10 @@ Nothing of the repository runs here, and whatever it serves is written by us, fi
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import SourceError
 from reconciler.model.commit import Commit
@@ -20,8 +21,7 @@ COMMITS = 200  # the most that are looked at between two that were in force
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(Struct, frozen=True):
     """A file of a commit: where it is in its tree, its kind, its object, and how many bytes."""
 
     path: str

@@ -12,8 +12,9 @@ import re
 import signal
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from reconciler.errors import SourceError
 
@@ -25,8 +26,7 @@ _WRITING = {"hash-object", "read-tree", "update-index", "update-ref", "write-tre
 Changed = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(Struct, frozen=True):
     """
     Where to fetch from, and to push to.
 
@@ -42,8 +42,7 @@ class Remote:
     known_hosts: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Git:
+class Git(Struct, frozen=True):
     """
     The command, at one repository.
 

@@ -9,9 +9,10 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import SourceError
 from reconciler.sources.git_call import Git
@@ -22,8 +23,7 @@ _UNTOUCHED = frozenset({"unspecified", "unset"})
 _CONTROL = dict.fromkeys([*range(32), 127, *map(ord, "<>")])  # what ends a name or an address
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(Struct, frozen=True):
     """Who commits; `key` is the file of the SSH key that signs, None where nothing is signed."""
 
     name: str
@@ -36,8 +36,7 @@ class Author:
         return f"{name} <{email}> {int(at.timestamp())} +0000"
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """What a file is to be: `mode` as git writes it."""
 
     data: bytes

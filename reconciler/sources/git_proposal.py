@@ -5,9 +5,10 @@ Nothing of it is in force until it was fetched and looked at as any other commit
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import SourceError
 from reconciler.sources import git_commit
@@ -16,8 +17,7 @@ from reconciler.sources.git_checkout import obstacles, write_out
 from reconciler.sources.git_commit import Author, Changes, Content
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """One folder (`below`, in the repository) of a commit, as it was laid out in `folder`."""
 
     mirror: GitMirror

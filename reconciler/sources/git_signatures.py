@@ -9,10 +9,11 @@ revoked or are over; what counts is what it says.
 import re
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.model.commit import Commit
 from reconciler.ports import Repository
@@ -25,8 +26,7 @@ _BAD = frozenset({"EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG", "NO_PU
 _PRINCIPAL = re.compile(r"[^\s\x00-\x1f]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Signers:
+class Signers(Struct, frozen=True):
     """Files of keys that count; both outside of what is verified."""
 
     allowed: Path | None = None
@@ -42,8 +42,7 @@ class Demand(StrEnum):
     TAG = "tag"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Who signed, or why nobody did who counts."""
 
     signer: str = ""
@@ -160,8 +159,7 @@ def _run(command: list[str], text: bytes) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureVerifier:
+class SignatureVerifier(Struct, frozen=True):
     """Implements `ports.CommitVerifier` with the operator's files of keys."""
 
     demand: Demand

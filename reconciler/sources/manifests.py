@@ -5,9 +5,10 @@ The models say what is wrong; this module says where, by looking their paths up 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Final, cast
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from reconciler.model.manifest.complaint import (
@@ -27,8 +28,7 @@ _NO_DOCUMENT: Final = "cannot tell what this document is"
 _ROOTS: Final = "a document begins with `app:`, `install:`, `suspend:` or `approve:`"
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """What one file says: its good documents, and the problems of the others."""
 
     documents: tuple[Document, ...]

@@ -3,8 +3,9 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 MANIFEST_SUFFIXES = frozenset({".yml", ".yaml"})
 MAX_FILES = 10_000
@@ -12,8 +13,7 @@ MAX_FILES = 10_000
 Wanted = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """What changes when a file is written or replaced."""
 
     device: int

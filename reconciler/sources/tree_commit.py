@@ -10,9 +10,10 @@ import os
 import pwd
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import SourceError
 from reconciler.model.commit import Commit
@@ -34,8 +35,7 @@ _EXECUTABLE = 0o100
 _NOT_IGNORED = 1  # how that command ends then; 0 is ignored, and all else not known
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """What a verb wrote: `before` has what `contents` told before it did."""
 
     files: Sequence[Path]

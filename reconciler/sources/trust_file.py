@@ -7,10 +7,10 @@ What is wrong with it is part of what is returned: nobody is trusted by half a f
 import os
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from reconciler.model.manifest.complaint import complaints_of
@@ -29,8 +29,7 @@ class Unusable(Exception):
     """Why the file cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(Struct, frozen=True):
     trust: Trust | None
     files: tuple[Path, ...]
     identity: _Identity

@@ -5,8 +5,9 @@ It is shown and put on record, never decided by: nothing says that the files are
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.model.commit import Commit
 
@@ -14,8 +15,7 @@ _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LONGEST = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """A work tree: its uppermost folder, and the folder in which git keeps what is of it."""
 
     top: Path

@@ -7,10 +7,10 @@ It reads events, not values: unquoted scalars stay raw text (`PlainScalar`), bec
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 import yaml
+from msgspec import Struct, field
 
 from reconciler.model.manifest.complaint import Path, shown
 from reconciler.model.manifest.names import APP_ID
@@ -40,8 +40,7 @@ _OPENERS: Final = ("quoted scalar", "flow", "simple key")  # the error is where 
 _NAMES: Final = frozenset({("app", "id"), ("install", "app"), ("suspend", "app")})
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """
     One document as plain data: dicts, lists, None, text, and PlainScalar for unquoted text.
 
@@ -75,8 +74,7 @@ def parse(text: bytes, file: str, *, foreign: bool = False) -> tuple[list[Node],
     return reader.nodes(), reader.problems
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     """A document while it is read."""
 
     start_line: int

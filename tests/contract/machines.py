@@ -12,9 +12,11 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from reconciler.drivers.memory import MemoryDriver, World
 from reconciler.drivers.podman.create_request import container_labels, create_request

@@ -4,11 +4,11 @@ import hashlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from contract.machines import CONFINED, PORT, Wakes, context, until
+from msgspec.structs import replace
 
 from reconciler.core.likeness import differences
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable, SecretError

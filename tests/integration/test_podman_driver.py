@@ -6,11 +6,11 @@ import signal
 import socket
 import subprocess
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from contract.machines import PORT, PodmanMachine, Wakes, podman, until
+from msgspec.structs import replace
 
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver, Settings
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable

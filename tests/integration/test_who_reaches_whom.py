@@ -1,7 +1,6 @@
 """For any apps and connections: what is reached from inside is what is declared, exactly."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from builders import app, desired, observed, situation
@@ -9,6 +8,7 @@ from contract.machines import PodmanMachine
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from integration.street import OTHER, PORT, Street
+from msgspec.structs import replace
 
 from reconciler.core.relations import Surroundings, isolation_of
 from reconciler.model.desired import Connection

@@ -6,7 +6,6 @@ what must never be. At the end all is mended, and desired has to equal observed.
 """
 
 import os
-from dataclasses import replace
 
 import pytest
 from guarded import GuardedBox
@@ -19,6 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 from simulation import IMAGE
 
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable

@@ -5,13 +5,13 @@ Properties are lucky, rows are certain: what these find becomes a row in test_pl
 """
 
 import random
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from builders import NOW, app, desired, observed, old, running, seen, situation
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from simulation import IMAGE, Simulation
 
 from reconciler.core.planner import plan

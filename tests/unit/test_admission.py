@@ -1,9 +1,10 @@
 """Whether an app may become what is written; the row's name is a sentence."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from builders import app, container, desired, observed, old, running, seen, situation, steps_of
+from msgspec.structs import replace
 
 from reconciler.core import admission
 from reconciler.core.conditions import Reported, app_statuses

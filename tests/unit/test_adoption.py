@@ -1,9 +1,8 @@
 """Which containers are taken over, and what keeps them from it."""
 
-from dataclasses import replace
-
 import pytest
 from builders import NOW, app, container, seen
+from msgspec.structs import replace
 from unit.test_likeness import PLAIN
 
 from reconciler.core.adoption import (

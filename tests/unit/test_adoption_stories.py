@@ -1,8 +1,7 @@
 """What becomes of what was adopted, end to end in memory."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from simulation import Simulation
 
 from reconciler.core.adoption import Standing, adoptions, candidates, names_to_look_for

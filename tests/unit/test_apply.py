@@ -2,10 +2,11 @@
 
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from builders import container
+from msgspec.structs import replace
 from simulation import IMAGE, ManualClock
 
 from reconciler.apply import ATTEMPTS, Applier, describe

@@ -1,8 +1,7 @@
 """Approvals in a whole loop, over days: what runs goes on, and nothing wider begins."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from simulation import Simulation
 
 from reconciler.model.policy import Policy, Revoked

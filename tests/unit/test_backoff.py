@@ -1,9 +1,9 @@
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 from builders import NOW
+from msgspec.structs import replace
 
 from reconciler.core import backoff
 from reconciler.model.change import (

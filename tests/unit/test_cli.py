@@ -6,10 +6,10 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from reconciler import wiring

@@ -1,6 +1,5 @@
 """What is told of an app: three answers, their words, and when they change."""
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -19,6 +18,7 @@ from builders import (
     seen,
     situation,
 )
+from msgspec.structs import replace
 from simulation import Simulation
 
 from reconciler.core.conditions import Reported, app_statuses

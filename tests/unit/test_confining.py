@@ -1,9 +1,8 @@
 """What is said of what the kernel enforces: beside the spec, in plain words, always the same."""
 
-from dataclasses import replace
-
 import pytest
 from builders import NOW, app, container, desired, observed, old, running, seen, situation
+from msgspec.structs import replace
 
 from reconciler.core.confining import confined
 from reconciler.core.planner import compare_all

@@ -1,9 +1,9 @@
 """A container's spec becomes exactly this body."""
 
 import signal
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.drivers.podman.create_request import LOG_BYTES, create_request
 from reconciler.errors import DriverRejected

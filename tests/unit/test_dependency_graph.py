@@ -2,10 +2,10 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import pytest
 from builders import app, desired, problem
+from msgspec.structs import replace
 
 from reconciler.model.dependency_graph import dot, graph_of
 from reconciler.model.desired import Connection, Requirement

@@ -1,7 +1,6 @@
-from dataclasses import fields, replace
-
 import pytest
 from builders import CHECK, app, container
+from msgspec.structs import fields, replace
 
 from reconciler.core import digest
 from reconciler.model.container import (

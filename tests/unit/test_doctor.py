@@ -1,8 +1,7 @@
 """What the doctor says of each kind of machine."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from reconciler.drivers.podman.doctor import Standing, diagnose
 from reconciler.drivers.podman.examination import Examination

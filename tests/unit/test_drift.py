@@ -1,10 +1,10 @@
 """What was changed behind our back in what runs, and how it is put right."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from builders import NOW, app, container, desired, observed, old, seen, situation, steps_of, told
+from msgspec.structs import replace
 
 from reconciler.core import backoff
 from reconciler.core.planner import plan

@@ -1,8 +1,9 @@
 """Which commit is to be in force: a table. In doubt it is the one that is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.core.following import following
 from reconciler.model.commit import Commit, CommitEvidence

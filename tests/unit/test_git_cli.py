@@ -1,11 +1,11 @@
 """`confirm revision`, and what is told of a git source, without a loop."""
 
 import json
-from dataclasses import replace
 from functools import partial
 
 import pytest
 from git_server import Forge
+from msgspec.structs import replace
 from typer.testing import CliRunner
 from unit.test_cli import NOW, box, running_loop, status_of
 

@@ -1,12 +1,12 @@
 """The last change of each app, by commit: on real git; what is not known is not told."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from builders import NOW, app, desired, situation
 from git_server import Forge
+from msgspec.structs import replace
 from unit.test_basis import began
 from unit.test_git_source import Follow
 from unit.test_resolve import document

@@ -1,8 +1,8 @@
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from builders import CHECK, NOW, app, seen
+from msgspec.structs import replace
 
 from reconciler.core.health import assess, worst
 from reconciler.model.health import HealthState, ProbeRecord

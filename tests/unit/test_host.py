@@ -2,10 +2,10 @@
 
 import os
 import tomllib
-from dataclasses import replace
 
 import pytest
 from full_disk import full_disk
+from msgspec.structs import replace
 
 from reconciler.drivers.podman import containers_conf
 from reconciler.drivers.podman.host import (

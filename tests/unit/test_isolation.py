@@ -1,7 +1,5 @@
 """Who may reach whom: the rules, the names, and what is done about them."""
 
-from dataclasses import replace
-
 import pytest
 from builders import (
     app,
@@ -16,6 +14,7 @@ from builders import (
     steps_of,
     told,
 )
+from msgspec.structs import replace
 
 from reconciler.core.isolation import notices
 from reconciler.core.planner import plan, still_wanted

@@ -1,9 +1,9 @@
 """One change an app at a time, whatever goes wrong in it. Real threads."""
 
 import threading
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from simulation import ManualClock
 
 from reconciler.apply import Applier

@@ -1,9 +1,8 @@
 """What a container that somebody else made has otherwise than a spec asks for."""
 
-from dataclasses import replace
-
 import pytest
 from builders import container
+from msgspec.structs import replace
 
 from reconciler.core.likeness import differences
 from reconciler.model.adoption import ContainerFacts, ImageFacts

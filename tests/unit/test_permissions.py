@@ -1,9 +1,8 @@
 """What an app may do: derived, told, compared, hashed."""
 
-from dataclasses import fields, replace
-
 import pytest
 from builders import app, container
+from msgspec.structs import fields, replace
 
 from reconciler.core.permissions import (
     DERIVED_FROM,

@@ -1,9 +1,8 @@
 """Which image a container is to run: rows of what is known, and what follows from it."""
 
-from dataclasses import replace
-
 import pytest
 from builders import app, container, desired, observed, seen, situation, steps_of, told
+from msgspec.structs import replace
 
 from reconciler.core.pins import (
     forgotten,

@@ -1,6 +1,6 @@
 """One row per situation; the row's name is a sentence."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -20,6 +20,7 @@ from builders import (
     steps_of,
     told,
 )
+from msgspec.structs import replace
 
 from reconciler.core.planner import plan, still_wanted
 from reconciler.core.situation import Situation

@@ -1,9 +1,8 @@
 """What the operator's policy says to an app."""
 
-from dataclasses import replace
-
 import pytest
 from builders import app, container
+from msgspec.structs import replace
 
 from reconciler.core import policy
 from reconciler.model.container import BuildSpec, MountKind, MountSpec, Resources

@@ -1,10 +1,10 @@
 """Asking, counting, and telling the loop what is news. Real threads, short intervals."""
 
 import threading
-from dataclasses import replace
 
 import pytest
 from builders import CHECK, NOW, app, seen
+from msgspec.structs import replace
 
 from reconciler.clock import SystemClock
 from reconciler.model.health import ProbeRecord, ProbeResult

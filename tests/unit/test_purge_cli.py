@@ -293,7 +293,7 @@ def test_no_volumes(box):
 
 
 def test_what_cannot_be_measured_now_is_told_as_it_was_measured_last(box):
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     left(box, "app-00")
     left(box, "web")

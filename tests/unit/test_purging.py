@@ -1,9 +1,10 @@
 """When the data of an app may be deleted: never on a doubt. One row per situation."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from builders import app, desired, observed, problem, seen
+from msgspec.structs import replace
 
 from reconciler.core.purging import Remains, presence, refusal
 from reconciler.model.desired import Desired

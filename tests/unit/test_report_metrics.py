@@ -1,10 +1,10 @@
 """What is measured."""
 
 import urllib.request
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import generate_latest
 
 from reconciler.errors import ConfigurationError

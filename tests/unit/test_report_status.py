@@ -1,10 +1,10 @@
 """The status as JSON and back, and the file that holds it."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.model.change import Action
 from reconciler.model.commit import Commit

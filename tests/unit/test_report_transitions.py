@@ -1,10 +1,10 @@
 """What is told, and that it is told once."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler.model.change import Action, Change, Outcome, Reason, Result
 from reconciler.model.health import HealthState

@@ -1,11 +1,11 @@
 """From documents to specs: what is wanted, what cannot be, and what every container is called."""
 
 import os
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from builders import NOW
+from msgspec.structs import replace
 from simulation import ManualClock
 
 from reconciler.core.approvals import approved

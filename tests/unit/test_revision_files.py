@@ -1,11 +1,11 @@
 """What is remembered of revisions: whole, through losses, and never read twice for nothing."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from builders import CHECK, NOW, app, container
+from msgspec.structs import replace
 
 from reconciler.model.container import Restart, StartCondition
 from reconciler.model.desired import Requirement

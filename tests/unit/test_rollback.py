@@ -1,6 +1,6 @@
 """When an update has failed, what is desired then, and what is kept to go back to."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -18,6 +18,7 @@ from builders import (
     steps_of,
     told,
 )
+from msgspec.structs import replace
 
 from reconciler.core import digest
 from reconciler.core.judging import judged

@@ -1,10 +1,10 @@
 """What the operator keeps stopped, or as it is, at a given moment."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from builders import NOW, app, desired
+from msgspec.structs import replace
 
 from reconciler.core.suspension import as_of, ends, in_force, told, written
 from reconciler.model.desired import Suspension

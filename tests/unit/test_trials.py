@@ -2,9 +2,9 @@
 
 import threading
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from reconciler import trials
 from reconciler.errors import DriverConflict, DriverUnavailable

@@ -1,8 +1,7 @@
 """Stories of whole loops before a tag that moves between any two steps: what was verified runs."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from simulation import GivenSignatures, Simulation
 
 from reconciler.model.evidence import Evidence

@@ -1,9 +1,8 @@
 """Whose images may be run: the trust file beside what is proved. Tables of it, and its gates."""
 
-from dataclasses import replace
-
 import pytest
 from builders import app, container, desired, observed, seen, situation
+from msgspec.structs import replace
 
 from reconciler.core import proving, trusting
 from reconciler.core.planner import compare_all, plan

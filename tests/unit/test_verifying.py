@@ -1,9 +1,8 @@
 """What is tried of an app's isolation, and what the results say."""
 
-from dataclasses import replace
-
 import pytest
 from builders import NOW, app, container, desired, observed, seen, situation
+from msgspec.structs import replace
 
 from reconciler.core.verifying import METADATA, NEIGHBOURS, OUTSIDE, fits, isolated, table, trials
 from reconciler.model.change import Action

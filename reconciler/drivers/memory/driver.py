@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from threading import Event
+
+from msgspec.structs import replace
 
 from reconciler.drivers.memory import reaching, strangers, volumes
 from reconciler.drivers.memory.things import Box, Owned

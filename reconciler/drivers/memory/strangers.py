@@ -1,7 +1,8 @@
 """Containers of anybody in a world of memory: what they look like, and which were adopted."""
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+
+from msgspec.structs import fields, replace
 
 from reconciler.drivers.memory.things import Box
 from reconciler.drivers.memory.world import World

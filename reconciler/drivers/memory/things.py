@@ -1,8 +1,9 @@
 """What exists in a world of memory: containers, networks, volumes, and how a container behaves."""
 
 import hashlib
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from reconciler.model.confinement import CAPABILITIES, Confinement
 from reconciler.model.container import ContainerSpec, MountKind, NetworkPolicy, Resources
@@ -10,8 +11,7 @@ from reconciler.model.isolation import Names
 from reconciler.model.observed import ContainerState, ObservedContainer
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
+class Behaviour(Struct, frozen=True):
     """What a container does once it was started: for ever, or until it ends with `exit_code`."""
 
     exit_code: int | None = None
@@ -19,16 +19,14 @@ class Behaviour:
     times: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a container answers to a probe."""
 
     ok: bool = True
     message: str = ""
 
 
-@dataclass(slots=True)
-class Owned:
+class Owned(Struct):
     """A network or a volume. `instance` is empty where nobody labelled it."""
 
     name: str
@@ -52,8 +50,7 @@ def confinement(spec: ContainerSpec) -> Confinement:
     )
 
 
-@dataclass(slots=True)
-class Box:
+class Box(Struct):
     """One container. `spec` is None for one that somebody else made."""
 
     ref: str

@@ -9,8 +9,9 @@ import hashlib
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from reconciler.drivers.memory.audit import MemoryAudit
 from reconciler.drivers.memory.inventory import MemoryInventory

@@ -12,8 +12,9 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from reconciler.model.container import HealthCheck, HealthKind
 from reconciler.model.health import ProbeResult

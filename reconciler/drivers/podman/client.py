@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from msgspec import Struct
+
 from reconciler.drivers.podman.refusal import refusal, tidy
 from reconciler.drivers.podman.stream import Ask, Stream
 from reconciler.errors import DriverUnavailable
@@ -31,8 +33,7 @@ _PREFIX = "/v4.0.0/libpod/"  # of the oldest API that we ask; newer services kee
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """
     One request. `kind` is its bounded name in metrics, `what` completes "cannot …".
 
@@ -51,8 +52,7 @@ class Request:
     expected: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What Podman answered."""
 
     status: int
@@ -67,8 +67,7 @@ class Reply:
         return cast("list[Json]", _parsed(self.text or "null", list, type(None)) or [])
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(Struct, frozen=True):
     status: int
     content: bytes
 
@@ -155,8 +154,7 @@ class Client:
             self._observe_call(kind, time.perf_counter() - began, measured.ok)
 
 
-@dataclass(slots=True)
-class _Measured:
+class _Measured(Struct):
     ok: bool = False
 
 

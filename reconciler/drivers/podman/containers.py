@@ -8,10 +8,11 @@ inventory, and then acted on by its id, so that nothing of somebody else's is ev
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from reconciler.drivers.podman import (
     attachment,
@@ -54,8 +55,7 @@ _ENDED = {ContainerState.CREATED, ContainerState.EXITED, ContainerState.LOST}
 _ABSENT = frozenset({404})
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """What a container is given of the machine: directories, files, secrets, addresses, names."""
 
     data_dir: Path

@@ -1,7 +1,8 @@
 """Devices of the machine: those that are optional are left out where they are not there."""
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from reconciler.errors import DriverRejected
 from reconciler.model.container import ContainerSpec, DeviceSpec

@@ -5,8 +5,9 @@ Judges what `examination` has collected; it touches nothing.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from reconciler.drivers.podman.examination import (
     ENOUGH_IDS,
@@ -31,8 +32,7 @@ class Standing(StrEnum):
     PROBLEM = "problem"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One sentence about one thing, and what to do about it (empty: nothing)."""
 
     status: Standing

@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from reconciler.drivers.podman import (
     attachment,
@@ -58,8 +60,7 @@ def _ignore_warning(text: str) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
+class Hooks(Struct, frozen=True):
     """
     Who is told what.
 
@@ -72,8 +73,7 @@ class Hooks:
     pin_bridge: Callable[[str], object] = host.pin_bridge_address
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Where directories, copies and images are, what was adopted, and what the network is."""
 
     data_dir: Path = Path("/var/lib/archipelago")

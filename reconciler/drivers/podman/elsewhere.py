@@ -1,7 +1,8 @@
 """What the driver is told of images elsewhere, what they were taken to mean, what was adopted."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from reconciler.model.adoption import Adoptions
 from reconciler.model.pin import Pin, PinKey
@@ -50,8 +51,7 @@ def _nobody(_image: str) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(Struct, frozen=True):
     """
     What is known of images elsewhere.
 

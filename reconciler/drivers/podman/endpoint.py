@@ -9,8 +9,9 @@ import http.client
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.errors import ConfigurationError, DriverUnavailable
 
@@ -18,8 +19,7 @@ PING_DEADLINE = 2.0
 LONGEST_PATH = 107  # the kernel's limit for the path of a unix socket, less the final zero
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A socket that may be Podman's, and why it is thought so."""
 
     path: Path

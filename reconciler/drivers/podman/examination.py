@@ -10,8 +10,9 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.drivers.podman.endpoint import answers, candidates
 from reconciler.drivers.podman.host import Host, detect
@@ -24,8 +25,7 @@ ENOUGH_INSTANCES = 128
 _DEADLINE = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Examination:
+class Examination(Struct, frozen=True):
     """Facts about this machine beyond `Host`; the defaults are those of a healthy server."""
 
     socket: str = "the system's service at /run/podman/podman.sock answers"

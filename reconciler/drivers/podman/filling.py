@@ -1,6 +1,6 @@
 """Secrets are filled in at the last moment: what is revealed goes to Podman and nowhere else."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from reconciler.model.container import ContainerSpec
 from reconciler.model.secret import SecretText

@@ -13,9 +13,10 @@ import resource
 import subprocess
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from reconciler.drivers.podman import containers_conf
 from reconciler.errors import ConfigurationError
@@ -44,8 +45,7 @@ class Cgroups(StrEnum):
     HYBRID = "hybrid"  # version 1, in a shape that crun refuses
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """The machine as Podman will find it; `versions` holds the tools that answered."""
 
     root: bool = True

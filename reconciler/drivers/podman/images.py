@@ -3,8 +3,10 @@
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.drivers.podman import build_context, pulling
 from reconciler.drivers.podman.client import Client, Json, Request, each_translated, json_object
@@ -23,8 +25,7 @@ _ABSENT = 404
 _LAST_LINES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(Struct, frozen=True):
     """Seconds after which a pull or a build is given up."""
 
     pull: float = 1800.0

@@ -1,9 +1,11 @@
 """One item of Podman's list of containers, as ours; and what its state words mean. Pure."""
 
 import re
-from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from reconciler.model import labels
 from reconciler.model.adoption import Adopted
@@ -16,8 +18,7 @@ _ADOPTED = tuple(field.name for field in fields(Adopted))
 _NEEDED = (labels.APP, labels.CONTAINER, labels.DIGEST)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A container as listed: what it is, and what Podman believes of its process."""
 
     container: ObservedContainer

@@ -7,7 +7,8 @@ One list tells of all; only where a process contradicts Podman is that one conta
 import json
 import re
 import time
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from reconciler.drivers.podman.client import Client, Json, Request
 from reconciler.drivers.podman.listing import (

@@ -10,8 +10,9 @@ import os
 import socket
 import sys
 import threading
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from reconciler.drivers.podman.liveness import Liveness
 
@@ -19,8 +20,7 @@ _CLONE_NEWNET = 0x40000000
 _PATIENCE = 10.0
 
 
-@dataclass(slots=True)
-class _Made:
+class _Made(Struct):
     opened: socket.socket | None = None
     error: OSError | None = None
 

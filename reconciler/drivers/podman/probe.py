@@ -10,7 +10,8 @@ import json
 import socket
 import subprocess
 import sys
-from dataclasses import asdict, replace
+
+from msgspec.structs import asdict, replace
 
 from reconciler.drivers.podman import exec_probe
 from reconciler.drivers.podman.asking import ask

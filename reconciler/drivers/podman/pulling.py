@@ -8,8 +8,9 @@ second for each layer (measured with 4.3.1). Of a failure a line tells, or the s
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import cast
+
+from msgspec import Struct, field
 
 from reconciler.drivers.podman import differences
 from reconciler.drivers.podman.client import Client, Json, each_translated, json_object
@@ -24,8 +25,7 @@ _MIB = 2**20
 _GONE = re.compile(r"manifest unknown|not found|no such manifest|404")
 
 
-@dataclass(slots=True)
-class PullProgress:
+class PullProgress(Struct):
     """What was said of the layers, in words; `now` is a moment in seconds that never go back."""
 
     image: str

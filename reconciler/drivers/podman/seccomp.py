@@ -7,9 +7,10 @@ moment, so that it knows the calls of newer kernels as well, and lies where no a
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from reconciler import durable
 from reconciler.errors import DriverRejected

@@ -12,17 +12,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlencode
+
+from msgspec import Struct, field
 
 _PIECE = 65536
 _FRAME_HEADER = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """A request whose reply is a stream. `deadline` (seconds) is for all of it; None: no end."""
 
     method: str

@@ -6,10 +6,10 @@ Every error that leaves a model is one of ours: pydantic's own words never reach
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from msgspec import Struct
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
@@ -20,8 +20,7 @@ _SHOWN: Final = 60
 _LONGEST_GUESS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """Something wrong at a place; `at_key` means the key itself is wrong, not its value."""
 
     path: Path

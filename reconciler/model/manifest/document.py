@@ -1,8 +1,9 @@
 """One document of a file: what it says, and where it stands."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.approval import ApproveManifest
@@ -19,8 +20,7 @@ KINDS: Final[dict[str, type[Manifest]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """
     A checked document.
 

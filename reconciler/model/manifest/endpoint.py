@@ -1,9 +1,9 @@
 """The address that a health check asks, as people write it: with and without scheme or port."""
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Final
 
+from msgspec import Struct
 from pydantic import PlainValidator, WithJsonSchema
 
 from reconciler.model.manifest.complaint import refusal, shown
@@ -20,8 +20,7 @@ _AUTHORITY: Final = re.compile(
 _PATH: Final = re.compile(r"[!-~]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """An endpoint in its parts; scheme and path are empty, and the port 0, where not written."""
 
     scheme: str

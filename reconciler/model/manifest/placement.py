@@ -5,9 +5,10 @@ One answer for both readers: what a container has in the end, and which place to
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+
+from msgspec import Struct
 
 from reconciler.model.manifest.complaint import Complaint, Path
 from reconciler.model.manifest.container import ContainerManifest
@@ -25,8 +26,7 @@ APP_LEVEL: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Struct, frozen=True):
     """The containers as written, and the app-level keys that belong to one of them."""
 
     container: ContainerManifest | None

@@ -1,7 +1,8 @@
 """Whether every template of an app names something that the app declares."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.model.manifest.complaint import Complaint, Path, did_you_mean
 from reconciler.model.manifest.parameters import ParameterManifest
@@ -10,8 +11,7 @@ from reconciler.model.secret import SecretKind
 from reconciler.model.template import Placeholder, TemplateError, TemplateKind, parse_template
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A text with templates, and where it stands; a `public` one may hold no secret."""
 
     path: Path
@@ -19,8 +19,7 @@ class Text:
     public: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """What an app declares that templates may name."""
 
     parameters: tuple[str, ...]

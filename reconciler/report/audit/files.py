@@ -7,9 +7,10 @@ Each file but the first begins with the tree as it was, so that it can be gone o
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from reconciler.report.audit.entry import FIRST
 from reconciler.report.audit.merkle import Tree, leaf
@@ -18,8 +19,7 @@ CURRENT = "audit.jsonl"
 CHECKPOINT = "checkpoint"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """Where a log goes on: behind so many entries, the last of which has this hash."""
 
     tree: Tree = field(default_factory=Tree)

@@ -6,7 +6,8 @@ Only the peaks of the tree are kept while it grows: as many hashes as its size h
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 EMPTY = hashlib.sha256(b"").digest()
 
@@ -20,8 +21,7 @@ def _node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """A tree of `size` entries; `peaks` are the roots of its perfect parts, largest first."""
 
     size: int = 0

@@ -8,7 +8,8 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 Sign = Callable[[bytes], bytes]
 Check = Callable[[bytes, bytes, bytes], bool]  # public key, signature, text
@@ -20,8 +21,7 @@ _KEY = 32
 _LONGEST = 64 * 2**10
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """How many entries there were, and the hash of them all."""
 
     origin: str
@@ -34,8 +34,7 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Verifier:
+class Verifier(Struct, frozen=True):
     """A public key and the name that it signs under."""
 
     name: str

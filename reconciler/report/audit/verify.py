@@ -6,9 +6,10 @@ what was signed. One that was written anew, hash by hash, has another root than 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from reconciler.report.audit import files, merkle
 from reconciler.report.audit.box_key import check
@@ -18,8 +19,7 @@ from reconciler.report.audit.note import Checkpoint, Verifier, opened
 MANY = 20
 
 
-@dataclass(slots=True)
-class Found:
+class Found(Struct):
     """
     What a log is.
 
