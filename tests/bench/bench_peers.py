@@ -32,7 +32,8 @@ class Ours:
 
     def up(self, texts):
         for number, text in texts.items():
-            self._it.write(f"app{number:03}", command=SLEEP, environment={"TEXT": text})
+            same = {"command": SLEEP, "environment": {"TEXT": text}}
+            self._it.write(f"app{number:03}", container={"tmpfs": []}, **same)  # others have none
         self._it.run("apply", "--timeout", "300s", timeout=320)
 
     def down(self):
