@@ -17,6 +17,7 @@ from reconciler.core import (
     gates,
     isolation,
     judging,
+    lineage,
     looping,
     pins,
     policy,
@@ -113,6 +114,7 @@ class _Memory(Struct):
     last: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
     snapshots: tuple[Snapshot, Snapshot] | None = None
     desired: Desired = field(default_factory=Desired)
+    made: frozenset[lineage.Made] = frozenset()
 
 
 class Reconciler:
@@ -189,7 +191,8 @@ class Reconciler:
             memory.desired = resolve(*fresh, self._settings.platform)
             memory.snapshots = fresh
         waits = [s.settle_seconds for s in fresh if s.settle_seconds is not None]
-        desired = suspension.as_of(memory.desired, self._parts.clock.now())
+        worn = lineage.as_made(memory.desired, memory.made)
+        desired = suspension.as_of(worn, self._parts.clock.now())
         return desired, min(waits, default=None)
 
     def _gather(self, desired: Desired) -> tuple[Evidence, Mapping[PinKey, Pin]]:
@@ -200,6 +203,8 @@ class Reconciler:
     def _look(self, desired: Desired, evidence: Evidence) -> Situation:
         parts, memory = self._parts, self._memory
         observed = parts.driver.observe()
+        memory.made = lineage.earlier(observed.containers)
+        desired = lineage.as_made(desired, memory.made)
         if gates.asks_for_volumes(desired, observed, evidence):
             observed = replace(observed, volumes=parts.driver.volumes())
         return Situation(

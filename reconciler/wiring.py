@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from reconciler.sources.git_checkout import GitRepository
 
 
+# Before garbage is looked for: a pass makes some thousands, and frees them itself.
+_NEW_OBJECTS = 20_000
+
+
 def status_path(settings: Settings) -> Path:
     """Return the file that a running loop keeps its status in."""
     return places.status_path(settings.state_dir)
@@ -84,6 +88,7 @@ def loop(
     from reconciler import assembly
 
     gc.enable()  # it lives for months
+    gc.set_threshold(_NEW_OBJECTS)
     with ExitStack() as stack:
         stack.enter_context(hold_lock(settings))
         yield assembly.loop(stack, settings, on_status=on_status, log=log)

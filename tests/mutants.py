@@ -45,6 +45,20 @@ MUTANTS = (
         "return spec.egress",
         ("unit/test_admission.py",),
     ),
+    Mutant(
+        "a new rule of the digest makes everything anew",
+        "core/lineage.py",
+        "if Made(spec.app, spec.name, before) in made:",
+        "if False:",
+        ("unit/test_lineage.py",),
+    ),
+    Mutant(
+        "what was made anew hides behind the digest of an earlier rule",
+        "core/lineage.py",
+        "version = versions.pop() if len(versions) == 1 else lineage.present",
+        "version = min(versions)",
+        ("unit/test_lineage.py",),
+    ),
     # What was adopted
     Mutant(
         "what differs is adopted",
