@@ -22,5 +22,7 @@ def _found(spec: AppSpec, situation: Situation) -> Iterator[tuple[str, str]]:
         yield "approval", str(said[0].origin)
     verdicts = [trusting.verdict(c, situation.evidence) for c in spec.containers]
     signers = sorted({name for verdict in verdicts for name in verdict.signers})
+    if spec.id in situation.commits:
+        yield "changed_by", situation.commits[spec.id].id
     if signers:
         yield "signers", ", ".join(signers)

@@ -45,6 +45,7 @@ TRUST = {
     "add": {"scope", "key", "name", "mode"},
 }
 METRICS = {
+    "archipelago_app_commit_info": ("gauge", ("app", "commit")),
     "archipelago_app_disk_bytes": ("gauge", ("app",)),
     "archipelago_app_disk_limit_bytes": ("gauge", ("app",)),
     "archipelago_app_health": ("gauge", ("app", "state")),

@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 
 from reconciler.errors import ConfigurationError
 from reconciler.model.change import Action, Change, Outcome, Reason, Result
+from reconciler.model.commit import Commit
 from reconciler.model.health import HealthState
 from reconciler.model.status import (
     AppStatus,
@@ -117,6 +118,16 @@ def test_what_an_app_holds_is_measured_where_it_is_known(metrics):
     text = generate_latest(metrics.registry).decode()
     assert "archipelago_app_disk_bytes{" not in text
     assert "archipelago_app_disk_limit_bytes{" not in text
+
+
+def test_the_last_commit_of_an_app_is_one_series_and_goes_with_it(metrics):
+    metrics.passed(status(replace(app(), commit=Commit("a" * 40)), app("db")))
+    assert value(metrics, "app_commit_info", app="web", commit="a" * 10) == 1
+    metrics.passed(status(replace(app(), commit=Commit("b" * 40)), app("db")))
+    assert value(metrics, "app_commit_info", app="web", commit="a" * 10) is None
+    assert value(metrics, "app_commit_info", app="web", commit="b" * 10) == 1
+    metrics.passed(status(app("db")))
+    assert "app_commit_info{" not in generate_latest(metrics.registry).decode()
 
 
 def test_the_series_of_an_app_go_with_it_and_change_with_its_version(metrics):

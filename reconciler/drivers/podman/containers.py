@@ -86,6 +86,7 @@ class Containers:
         self._instance = instance
         self._places = places
         self._warn = warn
+        self._temporary = temporary.Temporary(client)
 
     def create(self, container: ContainerSpec, image: str) -> None:
         """Have it, of this image; replaces a half-made one, refuses one that is not ours."""
@@ -114,7 +115,10 @@ class Containers:
                 raise
             self._make_room(name, error)
             self._post_create(here, body)
-        temporary.open_up(self._client, name, temporary.targets(body))
+        memory = temporary.targets(body)
+        made = self._lookup.find(name) if memory else None
+        if made is not None:
+            self._temporary.open_up(name, made.container.image_id, memory)
 
     def start(self, ref: str, names: Names = ()) -> Listed:
         """Have it running; returns what was started. One that cannot be started is removed."""

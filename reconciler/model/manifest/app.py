@@ -1,6 +1,7 @@
 """A whole app, as its author writes it."""
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import ClassVar, Final
 
@@ -119,6 +120,11 @@ class AppManifest(Part):
 
     def container_map(self) -> Mapping[str, ContainerManifest]:
         """Return the containers in the order of the file; the only one may have app-level keys."""
+        return self.merged
+
+    @cached_property
+    def merged(self) -> Mapping[str, ContainerManifest]:
+        """What `container_map` returns, made once: it is asked for in every pass."""
         return self._placement().merged()
 
     def requires(self) -> tuple[Requirement, ...]:

@@ -127,6 +127,12 @@ class Families:
             "ref",
             "commit",
         )
+        self.app_commit = self._gauge(
+            "app_commit_info",
+            "The commit that changed the files of an app last; always 1.",
+            "app",
+            "commit",
+        )
         self.source_held = self._gauge(
             "source_held",
             "Whether the newest commit of a git source is not in force, and why is told.",

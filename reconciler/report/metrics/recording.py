@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics,
 from reconciler import __version__
 from reconciler.errors import ConfigurationError
 from reconciler.model.change import Action, Outcome, Reason, Result
+from reconciler.model.commit import Commit
 from reconciler.model.health import HealthState
 from reconciler.model.status import AppStatus, ConditionType, Status
 from reconciler.report.metrics.families import CALLS, DRIFT, OTHER, STEPS, Families, Outcomes
@@ -30,6 +31,7 @@ class Metrics:
         self._waits = _Waits()
         self._infos: dict[str, tuple[str, ...]] = {}
         self._violators = Lock()  # an app that goes while it is counted does not come back
+        self._commits: dict[str, str] = {}
         self._source: tuple[str, str] | None = None
         self._apps: dict[str, AppStatus] = {}
         self._server: tuple[WSGIServer, Thread] | None = None
@@ -132,6 +134,7 @@ class Metrics:
         families = self._families
         for gone in self._infos.keys() - {app.id for app in status.apps}:
             families.app_info.remove(*self._infos.pop(gone))
+            self._take_commit(gone, None)
             families.app_ready.remove(gone)
             self._forget_violations(gone)
             for state in HealthState:
@@ -147,6 +150,7 @@ class Metrics:
             if known is not None and _rolled_back(app) and not _rolled_back(known):
                 families.rollbacks.inc()
             self._take_info(app)
+            self._take_commit(app.id, app.commit)
             families.app_ready.labels(app.id).set(int(app.ready))
             for state in HealthState:
                 families.app_health.labels(app.id, state).set(int(app.health is state))
@@ -166,6 +170,15 @@ class Metrics:
                 self._families.app_info.remove(*known)
             self._infos[app.id] = labels
             self._families.app_info.labels(*labels).set(1)
+
+    def _take_commit(self, app: str, commit: Commit | None) -> None:
+        """One series an app, and none where it is not known."""
+        known = self._commits.pop(app, None)
+        if known is not None:
+            self._families.app_commit.remove(app, known)
+        if commit is not None:
+            self._commits[app] = commit.short
+            self._families.app_commit.labels(app, commit.short).set(1)
 
 
 class _Waits:
