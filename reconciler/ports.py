@@ -439,6 +439,10 @@ class Repository(Protocol):
         """Return an object as it is kept: what a signature is over."""
         ...
 
+    def changes(self, commit: str) -> Mapping[str, Commit]:
+        """Return which commit changed each file last, as far as it can be found. Never raises."""
+        ...
+
     def obstacles(self, commit: str) -> tuple[str, ...]:
         """Return what of a commit cannot be checked out, and why."""
         ...

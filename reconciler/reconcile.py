@@ -18,6 +18,7 @@ from reconciler.core import (
     gates,
     isolation,
     judging,
+    lineage,
     looping,
     pins,
     policy,
@@ -32,13 +33,14 @@ from reconciler.core import (
 )
 from reconciler.core.comparison import Comparison
 from reconciler.core.conditions import Reported, app_statuses
+from reconciler.core.last_commits import last_commits
 from reconciler.core.planner import compare_all, plan, still_wanted
 from reconciler.core.recurrence import Recurrence
 from reconciler.core.resolve import Platform, resolve
 from reconciler.core.situation import WINDOW, Situation
 from reconciler.errors import DriverError, DriverUnavailable
 from reconciler.model.change import Change, Outcome, Plan
-from reconciler.model.commit import SourceStatus
+from reconciler.model.commit import Commit, SourceStatus
 from reconciler.model.desired import Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
@@ -118,6 +120,7 @@ class _Memory(Struct):
     recurred: Recurrence = field(default_factory=Recurrence)
     snapshots: tuple[Snapshot, Snapshot] | None = None
     desired: Desired = field(default_factory=Desired)
+    made: frozenset[lineage.Made] = frozenset()
 
 
 class Reconciler:
@@ -195,7 +198,8 @@ class Reconciler:
             memory.desired = resolve(*fresh, self._settings.platform)
             memory.snapshots = fresh
         waits = [s.settle_seconds for s in fresh if s.settle_seconds is not None]
-        desired = suspension.as_of(memory.desired, self._parts.clock.now())
+        worn = lineage.as_made(memory.desired, memory.made)
+        desired = suspension.as_of(worn, self._parts.clock.now())
         return desired, min(waits, default=None)
 
     def _gather(self, desired: Desired) -> tuple[Evidence, Mapping[PinKey, Pin]]:
@@ -206,6 +210,8 @@ class Reconciler:
     def _look(self, desired: Desired, evidence: Evidence) -> Situation:
         parts, memory = self._parts, self._memory
         observed = parts.driver.observe()
+        memory.made = lineage.earlier(observed.containers)
+        desired = lineage.as_made(desired, memory.made)
         if gates.asks_for_volumes(desired, observed, evidence):
             observed = replace(observed, volumes=parts.driver.volumes())
         return Situation(
@@ -221,7 +227,16 @@ class Reconciler:
             last_words=parts.last_words.records(),
             ready_since=_ready_since(memory.status),
             window=self._settings.window,
+            commits=self._commits(),
         )
+
+    def _commits(self) -> dict[str, Commit]:
+        """Return the last commit of each app, as far as somebody found it by now."""
+        source, snapshots = self._parts.source(), self._memory.snapshots
+        if source is None or snapshots is None or not source.changes:
+            return {}
+        written = (*snapshots[0].documents, *snapshots[0].last_good)
+        return last_commits(written, source.changes)
 
     def _judge(
         self,

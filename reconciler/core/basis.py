@@ -29,6 +29,8 @@ def _found(spec: AppSpec, situation: Situation) -> Iterator[tuple[str, str]]:
     said = situation.desired.approvals.get(spec.id, ())
     if elevated and len(said) == 1:
         yield "approval", str(said[0].origin)
+    if spec.id in situation.commits:
+        yield "changed_by", situation.commits[spec.id].id
     signers = {c.name: trusting.verdict(c, situation.evidence).signers for c in spec.containers}
     told = [f"{name}: {', '.join(sorted(who))}" for name, who in sorted(signers.items()) if who]
     if told:

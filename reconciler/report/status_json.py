@@ -18,7 +18,12 @@ from reconciler.model.status import (
     Status,
 )
 from reconciler.report.moments import from_text, to_text
-from reconciler.report.source_json import parse_source, source_document
+from reconciler.report.source_json import (
+    commit_document,
+    parse_commit,
+    parse_source,
+    source_document,
+)
 
 FORMAT: Final = 1
 
@@ -63,6 +68,7 @@ def app_document(app: AppStatus) -> Json:
         "requested": app.requested,
         "disk": {"bytes": app.disk_bytes, "limit": app.disk_limit},
         "suspended": _suspension_document(app.suspended),
+        "changed_by": commit_document(app.commit) if app.commit else None,
         "last_change": app.last_change,
         "last_change_at": _optional(app.last_change_at),
         "manifest_changed_at": _optional(app.manifest_changed_at),
@@ -177,6 +183,7 @@ def _app(told: Mapping[str, Any]) -> AppStatus:
         disk_bytes=_number(disk.get("bytes")),
         disk_limit=_number(disk.get("limit")),
         suspended=_suspension(told.get("suspended")),
+        commit=parse_commit(told.get("changed_by")),
     )
 
 

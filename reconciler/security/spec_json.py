@@ -1,17 +1,19 @@
 """
-Specs as JSON, and back: dataclasses, enumerations, tuples and plain values. Pure.
+Specs as JSON, and back: structs, enumerations, tuples and plain values. Pure.
 
 What is at its default is left out, so that a later version may add fields. A field that is not
 known, or a value of another kind, is a ValueError: what is understood in part is not understood.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import FieldInfo, fields
 
 from reconciler.model.desired import AppSpec
 
@@ -38,12 +40,9 @@ def parsed(kind: type[_Some], document: object) -> _Some:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value that a spec is made of
-    if is_dataclass(value) and not isinstance(value, type):
-        return {
-            f.name: _plain(getattr(value, f.name))
-            for f in fields(value)
-            if f.default is MISSING or getattr(value, f.name) != f.default
-        }
+    if isinstance(value, Struct):
+        told = ((f, getattr(value, f.name)) for f in _fields(type(value)))
+        return {f.name: _plain(v) for f, v in told if f.default is NODEFAULT or v != f.default}
     if isinstance(value, tuple):
         return [_plain(v) for v in cast("tuple[object, ...]", value)]
     return value.isoformat() if isinstance(value, datetime) else value
@@ -56,8 +55,8 @@ def _reader(kind: Any) -> _Read:  # noqa: ANN401 - whatever a field is annotated
         return _one_of(tuple(_reader(a) for a in arguments))
     if origin is tuple:
         return _many(arguments)
-    if is_dataclass(kind):
-        return _object(cast("type[Any]", kind))
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return _object(kind)
     if kind is float:
         return _number
     if kind is datetime:
@@ -67,13 +66,13 @@ def _reader(kind: Any) -> _Read:  # noqa: ANN401 - whatever a field is annotated
     return _exactly(cast("type[Any]", kind))
 
 
-def _object(kind: type[Any]) -> _Read:
+def _object(kind: type[Struct]) -> _Read:
     readers: dict[str, _Read] = {}
 
     def read(document: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an object of that kind
         if not readers:  # only now, since a kind may hold others of its own
             hints = get_type_hints(kind)
-            readers.update({f.name: _reader(hints[f.name]) for f in fields(kind)})
+            readers.update({f.name: _reader(hints[f.name]) for f in _fields(kind)})
         unknown = document.keys() - readers.keys()
         if unknown:
             raise ValueError(f"unknown in {kind.__name__}: {', '.join(sorted(unknown))}")
@@ -123,3 +122,8 @@ def _exactly(kind: type[Any]) -> _Read:
         return value
 
     return read
+
+
+@cache
+def _fields(kind: type[Struct]) -> tuple[FieldInfo, ...]:
+    return fields(kind)

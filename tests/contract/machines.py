@@ -296,6 +296,7 @@ class PodmanMachine(Machine):
         settings = Settings(
             data_dir=self.directory,
             shares_dir=self.directory / "shares",
+            profiles_dir=self.directory / "apparmor",
             registry=Registry(self.ledger),
             inventory=self.inventory,
             quiet=0.0,  # no other loop was here

@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from contract.machines import CONFINED, PORT, Wakes, context, until
@@ -40,6 +41,7 @@ CREATED, RUNNING, EXITED = (
     ContainerState.EXITED,
 )
 ISOLATED = {"network_policy": NetworkPolicy.ISOLATED}
+HAS_APPARMOR = Path("/sys/kernel/security/apparmor").exists()
 
 
 def networked(machine, spec_of, **changes):
@@ -1494,12 +1496,28 @@ def test_a_container_is_put_back_into_its_network_and_out_of_others(machine):
         ({"no_new_privileges": False}, {"no_new_privileges": False}),
         ({"seccomp_profile": "unconfined"}, {"seccomp": False}),
         ({"network_policy": NetworkPolicy.HOST}, {"shared": ("net",)}),
+        ({"userns": "auto"}, {"own_users": True}),
+        (
+            {"userns": "auto", "capabilities": ("CHOWN",)},
+            {"own_users": True, "capabilities": ("CHOWN",)},
+        ),
     ],
     ids=lambda given: " ".join(given) or "nothing",
 )
 def test_what_confines_a_process_is_read_from_the_kernel(machine, changes, kernel):
     seen = machine.running(machine.spec(**changes))
     assert replace(seen.confinement, label="") == replace(CONFINED, **kernel)
+
+
+@pytest.mark.skipif(HAS_APPARMOR, reason="this kernel has AppArmor")
+@pytest.mark.parametrize("profile", ["required", "mine"])
+def test_what_requires_a_profile_is_not_made_where_there_is_none(machine, profile):
+    spec = machine.spec(apparmor_profile=profile)
+    with pytest.raises(DriverRejected, match=f"`{profile}`, and this kernel has no AppArmor"):
+        machine.driver.create(spec)
+    assert not machine.has_container(spec.container_name)
+    usual = machine.running(machine.spec("usual", apparmor_profile="unconfined"))
+    assert usual.confinement.label == ""
 
 
 def test_what_runs_without_confinement_is_seen_to(machine):

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from reconciler.model.anomaly import Anomaly, AnomalyKind
 from reconciler.model.change import Action
+from reconciler.model.commit import Commit
 from reconciler.model.health import HealthState
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.status import (
@@ -42,6 +43,7 @@ APP = AppStatus(
     manifest_changed_at=NOW,
     disk_bytes=5,
     disk_limit=7,
+    commit=Commit("a" * 40, "Ada <ada@example.org>", "Install web", NOW),
 )
 FULL = Status(
     apps=(APP, replace(APP, id="db", requires=(), last_change_at=None, disk_bytes=None)),

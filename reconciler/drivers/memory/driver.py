@@ -327,6 +327,12 @@ class MemoryDriver:
             raise DriverRejected(
                 f"cannot create {name}: the image {container.image} is not here; pull it first",
             )
+        if container.apparmor_profile not in {"default", "unconfined"}:
+            wanted = container.apparmor_profile
+            raise DriverRejected(
+                f"cannot create {name}: its manifest wants the AppArmor profile `{wanted}`, and"
+                " this kernel has no AppArmor; write `default`, which does what can be done"
+            )
         self._recognise(container)
         if container.network is not None and container.network not in self.world.networks:
             raise DriverConflict(f"cannot create {name}: network {container.network} is gone")

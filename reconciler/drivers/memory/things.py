@@ -46,6 +46,7 @@ def confinement(spec: ContainerSpec) -> Confinement:
         no_new_privileges=spec.no_new_privileges,
         seccomp=not spec.privileged and spec.seccomp_profile != "unconfined",
         shared=("net",) if host else (),
+        own_users=spec.userns == "auto",
         open=("/proc/sys", "/sys") if spec.privileged else (),
     )
 

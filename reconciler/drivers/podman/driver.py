@@ -21,6 +21,7 @@ from reconciler.drivers.podman import (
 )
 from reconciler.drivers.podman.addresses import Addresses
 from reconciler.drivers.podman.app_names import AppNames
+from reconciler.drivers.podman.apparmor import AppArmor
 from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, ObserveCall, Request
 from reconciler.drivers.podman.containers import Containers, Places
@@ -39,6 +40,7 @@ from reconciler.drivers.podman.network_watch import NetworkWatch
 from reconciler.drivers.podman.probe import Prober
 from reconciler.drivers.podman.process_watch import ProcessWatch
 from reconciler.drivers.podman.shares import Shares
+from reconciler.drivers.podman.users import users_of
 from reconciler.drivers.podman.volumes import Volumes
 from reconciler.errors import DriverConflict
 from reconciler.model.adoption import ContainerFacts
@@ -80,6 +82,7 @@ class Settings(Struct, frozen=True):
 
     data_dir: Path = Path("/var/lib/archipelago")
     shares_dir: Path = Path("/var/lib/archipelago/shares")
+    profiles_dir: Path = Path("/var/lib/archipelago/apparmor")
     deadlines: Deadlines = field(default_factory=Deadlines)
     registry: Registry = field(default_factory=Registry)
     inventory: Inventory = field(default_factory=NothingAdopted)
@@ -109,19 +112,23 @@ class PodmanDriver:
         self._volumes = Volumes(self._client, instance, settings.inventory)
         self._images = Images(self._client, instance, settings.deadlines, settings.registry)
         self._lookup = Lookup(self._client, instance, self._liveness, settings.inventory)
-        shares = Shares(self._client, self._lookup, settings.shares_dir)
+        users = users_of(instance, rootful=self._liveness.rootful)
+        shares = Shares(self._client, self._lookup, settings.shares_dir, users)
         self._names = AppNames(self._client)
         self._addresses = Addresses()
         self._limits = LiveLimits(rootful=self._liveness.rootful)
         self._confinement = LiveConfinement()
         self._firewall = Firewall(instance, settings.lan)
-        places = Places(settings.data_dir, shares, secrets, self._belongings, self._names)
+        apparmor = AppArmor(settings.profiles_dir, hooks.warn, rootful=self._liveness.rootful)
+        given = (settings.data_dir, shares, secrets, self._belongings, self._names)
+        places = Places(*given, apparmor, users)
         self._containers = Containers(self._client, self._lookup, instance, places, hooks.warn)
         self._files = Files(self._client, self._lookup, secrets, shares)
         self._execs = ForeignExecs(settings.quiet)
         self._prober = Prober(self._client, self._liveness, self._execs)
         self._lock = threading.Lock()
         self._subscribed: list[_Subscribed] = []
+        self._apps: dict[str, str] = {}
 
     def observe(self) -> Observed:
         """Return all containers and networks of this instance, sorted."""
@@ -130,7 +137,8 @@ class PodmanDriver:
         isolation, unenforceable = self._firewall.observe()
         connected = {i.app for i in isolation if i.passages or i.egress is Egress.NONE}
         containers = [self._reached(listed, connected) for listed in found]
-        known = frozenset(c.ref for c in containers)
+        self._apps = {c.ref: c.app for c in containers}
+        known = frozenset(self._apps)
         self._addresses.forget(known)
         self._names.forget(known)
         self._limits.forget(known)
@@ -148,6 +156,10 @@ class PodmanDriver:
             isolation,
             unenforceable,
         )
+
+    def app_of(self, ref: str) -> str:
+        """Return whose a container was when they were looked at last, or nothing."""
+        return self._apps.get(ref, "")
 
     def _reached(self, listed: Listed, connected: set[str]) -> ObservedContainer:
         """Return a running container with its limits, its address, and names where it has some."""

@@ -133,6 +133,12 @@ class Families:
             "ref",
             "commit",
         )
+        self.app_commit = self._gauge(
+            "app_commit_info",
+            "The commit that changed the files of an app last; always 1.",
+            "app",
+            "commit",
+        )
         self.source_held = self._gauge(
             "source_held",
             "Whether the newest commit of a git source is not in force, and why is told.",
@@ -182,6 +188,11 @@ class Families:
             "drift_repaired",
             "Repairs of what nobody had edited, by what was wrong.",
             "reason",
+        )
+        self.violations = self._counter(
+            "seccomp_violations",
+            "Calls that a filter refused and the kernel logged.",
+            "app",
         )
         self.rollbacks = self._counter("rollbacks", "Updates that failed and were rolled back.")
         self.change_to_ready = self._histogram(
