@@ -91,6 +91,7 @@ class GitSource(BaseModel):
     known_hosts: Path | None = None
     webhook: str | None = None
     webhook_secret_file: Path | None = None
+    push: bool = False
 
 
 class Settings(BaseModel):
@@ -114,6 +115,8 @@ class Settings(BaseModel):
     metrics: Annotated[str | None, BeforeValidator(_unless_off)] = "127.0.0.1:9465"
     audit_export: Annotated[tuple[ExportPlace, ...], BeforeValidator(_listed)] = ()
     log_format: Annotated[str, Field(pattern="^(console|json|auto)$")] = "auto"
+    commit: bool = True
+    commit_key: Path | None = None
     defaults: Limits = Limits()
     git: GitSource | None = None
     facts: dict[FactName, FactText] = Field(default_factory=dict[str, str])
@@ -185,6 +188,11 @@ def _following(settings: Settings, places: Mapping[str, str]) -> Settings:
         raise ConfigurationError(
             f"cannot use [git] from {places['git']}: `webhook` and `webhook_secret_file` belong"
             " together: without a secret, anybody could have it look"
+        )
+    if git.push and git.ref.startswith("refs/") and not git.ref.startswith("refs/heads/"):
+        raise ConfigurationError(
+            f"cannot use [git] from {places['git']}: `push` needs a branch as `ref`, and"
+            f" {git.ref} is none"
         )
     if re.search(r"://[^/@]*:[^/@]*@", git.url):
         raise ConfigurationError(

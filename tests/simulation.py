@@ -18,6 +18,7 @@ from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import SuspendManifest
+from reconciler.model.on_record import OnRecord
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.permission import parse_permission, permission_hash
 from reconciler.model.snapshot import Snapshot
@@ -260,6 +261,7 @@ class Facts:
             self.evidence,
             secrets=frozenset(self.world.secrets.values),
             pins=self.world.ledger.pins(),
+            image_ids=self.world.ledger.ids(),
             good=dict(kept.good),
             failed=dict(kept.failed),
             retried=dict(kept.retried),
@@ -284,6 +286,8 @@ class DirectTrials:
 
 class Simulation:
     """A box: a folder, a world, and a reconciler that can be killed and started again."""
+
+    on_record = OnRecord
 
     def __init__(self, prune_limit=3):
         self.clock = ManualClock()
@@ -318,6 +322,7 @@ class Simulation:
                 recorder=self.diary,
                 clock=self.clock,
                 restore_pins=self.world.ledger.restore,
+                on_record=self.on_record,
                 known_attempts=lambda _: self.attempts,
                 keep_attempts=self._keep,
             ),

@@ -157,6 +157,7 @@ def _app_status(
         disk_bytes=disk.held(app, spec, situation.usage, before),
         disk_limit=spec.disk_limit if spec else None,
         suspended=suspension.in_force(situation.desired, app, situation.now),
+        commit=situation.commits.get(app),
     )
 
 

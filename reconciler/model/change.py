@@ -262,7 +262,11 @@ class Result(StrEnum):
 
 
 class Outcome(Struct, frozen=True):
-    """A change that ended, and how. `message` is empty when it was applied."""
+    """
+    A change that ended, and how. `message` is empty when it was applied.
+
+    `made` are the names of the containers that it had made, each with its id.
+    """
 
     change: Change
     result: Result
@@ -270,3 +274,4 @@ class Outcome(Struct, frozen=True):
     began_at: datetime
     ended_at: datetime
     steps_done: int
+    made: tuple[tuple[str, str], ...] = ()

@@ -58,6 +58,7 @@ class BoxEvidence:
             free_bytes=self._free(),
             secrets=kept,
             pins=self._memories.ledger.pins(),
+            image_ids=self._memories.ledger.ids(),
             good=revisions.good(),
             failed=revisions.failed(),
             retried=revisions.retried(),

@@ -17,6 +17,7 @@ from reconciler.cli import install
 from reconciler.cli.app import build
 from reconciler.drivers.memory import MemoryDriver
 from reconciler.errors import DriverRejected, DriverUnavailable, RegistryError
+from reconciler.model.anomaly import Anomaly, AnomalyKind
 from reconciler.model.change import Action
 from reconciler.model.health import HealthState
 from reconciler.model.isolation import IsolationSpec
@@ -224,6 +225,22 @@ def test_status_with_a_loop_is_what_the_loop_told(box):
     assert "polled" in told.stdout
     assert "the running loop (process 4711 since yesterday)" in told.stdout
     assert document == status_document(status_of(100, problems=(problem,), notices=("polled",)))
+
+
+def test_status_tells_what_is_odd_of_all_or_of_one(box):
+    kind = AnomalyKind.FOREIGN_EXEC
+    odd = (
+        Anomaly(kind, "app-01", "main", "somebody \x1b[31m"),
+        Anomaly(AnomalyKind.VERIFICATION_FAILS, "", "images", "images were refused"),
+    )
+    with running_loop(box, status_of(3, anomalies=odd)):
+        told = [box.run("status", *which).stdout for which in ((), ("app-01",), ("app-02",))]
+    somebody = "somebody \N{REPLACEMENT CHARACTER}[31m"
+    assert f"\napp-01: {somebody}\n" in told[0]
+    assert "\nimages were refused\n" in told[0]
+    assert f"\n{somebody}\n" in told[1]
+    assert "images were refused" not in told[1] + told[2]
+    assert somebody not in told[2]
 
 
 def test_status_of_one_app(box):

@@ -232,6 +232,7 @@ WRONG_GIT = {
     'ref = "-x"': "`git.ref` from {file}: name a branch",
     'verify = "all"': "`git.verify` from {file}: it is off, head, range or tag",
     'webhook = "127.0.0.1:1"': "`webhook` and `webhook_secret_file` belong together",
+    'push = true\nref = "refs/tags/live"': "`push` needs a branch as `ref`, and refs/tags/live is",
     'path = "/etc"': "cannot use `git.path` from {file}",
     "depth = 1": "there is no setting `git.depth`",
 }

@@ -15,11 +15,16 @@ from reconciler.model.status import AppStatus, Condition, ConditionType
 
 TIGHT = Confinement(label="archipelago-web")
 NO, YES = False, True
+OWN = "{own}-0123456789ab (enforce)"
+REQUIRED = {"apparmor_profile": "required"}
+MINE = {"apparmor_profile": "mine"}
 
 
 def found(confinement=TIGHT, /, before=None, limits=None, **spec):
     """What is said of an app with one container that was found so."""
     web = app("web", container("web", **spec))
+    own = web.containers[0].container_name
+    confinement = confinement and replace(confinement, label=confinement.label.format(own=own))
     there = seen(web, confinement=confinement, limits=limits)
     return said(web, there, before=before)
 
@@ -126,6 +131,16 @@ ROWS = [
         "Confined",
         "",
     ),
+    ("users of its own", {"own_users": True}, {"userns": "auto"}, YES, "Confined", ""),
+    ("nobody asked for them", {"own_users": True}, {}, YES, "Confined", ""),
+    (
+        "users of its own that it has not",
+        {"own_users": False},
+        {"userns": "auto"},
+        NO,
+        "NotConfined",
+        "root in main is root of the machine",
+    ),
     (
         "files of the kernel",
         {"open": ("/proc/sys", "/sys")},
@@ -173,6 +188,84 @@ ROWS = [
         NO,
         "NotConfined",
         "main may gain privileges; the system calls of main are not filtered",
+    ),
+    (
+        "the engine's AppArmor profile, as before there was one for each container",
+        {"label": "containers-default-0.50.1 (enforce)"},
+        {},
+        YES,
+        "Confined",
+        (
+            "main has the AppArmor profile containers-default-0.50.1; one of its own it gets when"
+            " it is made anew"
+        ),
+    ),
+    ("one of its own", {"label": OWN}, {}, YES, "Confined", ""),
+    ("one of its own is required", {"label": OWN}, REQUIRED, YES, "Confined", ""),
+    (
+        "a profile that refuses nothing",
+        {"label": OWN.replace("enforce", "complain")},
+        {},
+        YES,
+        "Confined",
+        "AppArmor only watches main, and refuses it nothing",
+    ),
+    (
+        "a profile that refuses nothing where one is required",
+        {"label": OWN.replace("enforce", "complain")},
+        REQUIRED,
+        NO,
+        "NotConfined",
+        "the AppArmor profile that main requires is not in force",
+    ),
+    (
+        "another one than is required",
+        {"label": "containers-default-0.50.1 (enforce)"},
+        REQUIRED,
+        NO,
+        "NotConfined",
+        "the AppArmor profile that main requires is not in force",
+    ),
+    (
+        "none where one is required",
+        {"label": ""},
+        REQUIRED,
+        NO,
+        "NotConfined",
+        "the AppArmor profile that main requires is not in force",
+    ),
+    ("the one that is named", {"label": "mine (enforce)"}, MINE, YES, "Confined", ""),
+    (
+        "another one than is named",
+        {"label": OWN},
+        MINE,
+        NO,
+        "NotConfined",
+        "the AppArmor profile that main requires is not in force",
+    ),
+    (
+        "the one that is named, and it refuses nothing",
+        {"label": "mine (complain)"},
+        MINE,
+        NO,
+        "NotConfined",
+        "the AppArmor profile that main requires is not in force",
+    ),
+    (
+        "a profile where none is asked for",
+        {"label": "containers-default-0.50.1 (enforce)"},
+        {"apparmor_profile": "unconfined"},
+        YES,
+        "Confined",
+        "",
+    ),
+    (
+        "a context of SELinux is no profile",
+        {"label": "system_u:system_r:container_t:s0:c1,c2"},
+        {},
+        YES,
+        "Confined",
+        "",
     ),
     (
         "privileged, since it is meant to be",

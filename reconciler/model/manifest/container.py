@@ -199,11 +199,7 @@ class ContainerManifest(Part):
     def unsupported(self) -> tuple[str, ...]:
         """Return the keys that cannot be carried out yet."""
         wanted = self.image_signature or ""
-        held = {
-            "image_signature": wanted.startswith(KEYLESS),
-            "security": self.security.apparmor_profile is not None,
-        }
-        return tuple(key for key, is_used in held.items() if is_used)
+        return ("image_signature",) if wanted.startswith(KEYLESS) else ()
 
 
 _ELSEWHERE: Final = {
