@@ -80,6 +80,7 @@ def podman(
     places = DriverSettings(
         data_dir=settings.data_dir,
         shares_dir=settings.state_dir / "shares",
+        profiles_dir=settings.state_dir / "apparmor",
         registry=elsewhere,
         inventory=inventory(settings),
         lan=settings.lan,

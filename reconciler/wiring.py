@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.assembly import Loop
+    from reconciler.committing import Place
     from reconciler.core.specs import Platform
     from reconciler.drivers.podman.doctor import Finding
     from reconciler.leftovers import Leftovers
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from reconciler.security.inventory import InventoryFile
     from reconciler.security.secrets import SecretFiles
     from reconciler.sources.git_checkout import GitRepository
+
+
+# Before garbage is looked for: a pass makes some thousands, and frees them itself.
+_NEW_OBJECTS = 20_000
 
 
 def status_path(settings: Settings) -> Path:
@@ -84,6 +89,7 @@ def loop(
     from reconciler import assembly
 
     gc.enable()  # it lives for months
+    gc.set_threshold(_NEW_OBJECTS)
     with ExitStack() as stack:
         stack.enter_context(hold_lock(settings))
         yield assembly.loop(stack, settings, on_status=on_status, log=log)
@@ -101,6 +107,16 @@ def reader_of(settings: Settings, engine: "Driver") -> "Reconciler":
     from reconciler import looking
 
     return looking.reader(settings, engine)
+
+
+def unenforced() -> tuple[str, ...]:
+    """Say what of the confinement that apps have elsewhere cannot be had on this machine."""
+    import os
+
+    from reconciler.drivers.podman import apparmor
+
+    why = apparmor.missing(rootful=os.geteuid() == 0)
+    return (f"AppArmor: {why}",) if why else ()
 
 
 @contextmanager
@@ -143,6 +159,13 @@ def allow_commit(settings: Settings, commit: str) -> None:
     from reconciler import git_parts
 
     git_parts.allow(settings, commit)
+
+
+def writing(settings: Settings, actor: str) -> "AbstractContextManager[Place]":
+    """Return where a verb writes the desired state, and what keeps it."""
+    from reconciler import committing
+
+    return committing.writing(settings, actor)
 
 
 def findings(settings: Settings) -> "Sequence[Finding]":

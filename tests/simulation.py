@@ -18,6 +18,7 @@ from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import SuspendManifest
+from reconciler.model.on_record import OnRecord
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.permission import parse_permission, permission_hash
 from reconciler.model.pin import Past
@@ -266,6 +267,7 @@ class Facts:
             secrets=frozenset(self.world.secrets.values),
             pins=self.world.ledger.pins(),
             past=dict(self.past),
+            image_ids=self.world.ledger.ids(),
             good=dict(kept.good),
             failed=dict(kept.failed),
             retried=dict(kept.retried),
@@ -290,6 +292,8 @@ class DirectTrials:
 
 class Simulation:
     """A box: a folder, a world, and a reconciler that can be killed and started again."""
+
+    on_record = OnRecord
 
     def __init__(self, prune_limit=3):
         self.clock = ManualClock()
@@ -325,6 +329,7 @@ class Simulation:
                 clock=self.clock,
                 restore_pins=self.world.ledger.restore,
                 remember_signers=self.facts.remember,
+                on_record=self.on_record,
                 known_attempts=lambda _: self.attempts,
                 keep_attempts=self._keep,
             ),

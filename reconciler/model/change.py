@@ -264,7 +264,11 @@ class Result(StrEnum):
 
 
 class Outcome(Struct, frozen=True):
-    """A change that ended, and how. `message` is empty when it was applied."""
+    """
+    A change that ended, and how. `message` is empty when it was applied.
+
+    `made` are the names of the containers that it had made, each with its id.
+    """
 
     change: Change
     result: Result
@@ -272,3 +276,4 @@ class Outcome(Struct, frozen=True):
     began_at: datetime
     ended_at: datetime
     steps_done: int
+    made: tuple[tuple[str, str], ...] = ()

@@ -36,6 +36,7 @@ class FileLedger:
         self._warn = warn
         self._lock = Lock()
         self._read: tuple[tuple[int, int, int] | None, dict[PinKey, Pin]] = (None, {})
+        self._read_ids: tuple[durable.Signature | None, dict[str, str]] = (None, {})
         self._unwritten: dict[PinKey, Pin] = {}
 
     def pins(self) -> Mapping[PinKey, Pin]:
@@ -55,6 +56,11 @@ class FileLedger:
 
         self._try(added, dict(pins))
 
+    def ids(self) -> Mapping[str, str]:
+        """Return the ids of all images that were recognised, by name."""
+        with self._lock:
+            return self._ids()
+
     def recognised(self, name: str, image_id: str, *, made: bool = False) -> str:
         """Return the first id that was seen under a name, or that was made."""
         with self._lock:
@@ -71,12 +77,11 @@ class FileLedger:
             return image_id
 
     def _ids(self) -> dict[str, str]:
-        try:
-            with self._ids_file.open() as stream:
-                told: Any = json.loads(stream.read(_LARGEST))
-            return {str(name): str(found) for name, found in told.items()}
-        except (OSError, ValueError, AttributeError, RecursionError):
-            return {}
+        """The file is read only when it is another one; nobody changes what is returned."""
+        signature = durable.signature(self._ids_file)
+        if signature is None or signature != self._read_ids[0]:
+            self._read_ids = (signature, _parsed_ids(self._ids_file) if signature else {})
+        return self._read_ids[1]
 
     def write(self, pins: Mapping[PinKey, Pin]) -> None:
         """Remember these; raises OSError."""
@@ -128,6 +133,15 @@ def _document(pins: Mapping[PinKey, Pin]) -> str:
     for (app, container), pin in sorted(pins.items()):
         told.setdefault(app, {})[container] = {"image": pin.image, "digest": pin.digest}
     return json.dumps({"format": FORMAT, "pins": told}, indent=2) + "\n"
+
+
+def _parsed_ids(file: Path) -> dict[str, str]:
+    try:
+        with file.open() as stream:
+            told: Any = json.loads(stream.read(_LARGEST))
+        return {str(name): str(found) for name, found in told.items()}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
 
 
 def _parsed(file: Path) -> dict[PinKey, Pin]:

@@ -61,6 +61,7 @@ class BoxEvidence:
             secrets=kept,
             pins=self._memories.ledger.pins(),
             past=self._memories.past(),
+            image_ids=self._memories.ledger.ids(),
             good=revisions.good(),
             failed=revisions.failed(),
             retried=revisions.retried(),

@@ -17,6 +17,7 @@ from reconciler.cli import install
 from reconciler.cli.app import build
 from reconciler.drivers.memory import MemoryDriver
 from reconciler.errors import DriverRejected, DriverUnavailable, RegistryError
+from reconciler.model.anomaly import Anomaly, AnomalyKind
 from reconciler.model.change import Action
 from reconciler.model.health import HealthState
 from reconciler.model.isolation import IsolationSpec
@@ -225,6 +226,22 @@ def test_status_with_a_loop_is_what_the_loop_told(box):
     assert "polled" in told.stdout
     assert "the running loop (process 4711 since yesterday)" in told.stdout
     assert document == status_document(status_of(100, problems=(problem,), notices=("polled",)))
+
+
+def test_status_tells_what_is_odd_of_all_or_of_one(box):
+    kind = AnomalyKind.FOREIGN_EXEC
+    odd = (
+        Anomaly(kind, "app-01", "main", "somebody \x1b[31m"),
+        Anomaly(AnomalyKind.VERIFICATION_FAILS, "", "images", "images were refused"),
+    )
+    with running_loop(box, status_of(3, anomalies=odd)):
+        told = [box.run("status", *which).stdout for which in ((), ("app-01",), ("app-02",))]
+    somebody = "somebody \N{REPLACEMENT CHARACTER}[31m"
+    assert f"\napp-01: {somebody}\n" in told[0]
+    assert "\nimages were refused\n" in told[0]
+    assert f"\n{somebody}\n" in told[1]
+    assert "images were refused" not in told[1] + told[2]
+    assert somebody not in told[2]
 
 
 def test_status_of_one_app(box):
@@ -741,6 +758,9 @@ def test_what_is_found_otherwise_is_an_error(box):
 def test_what_cannot_be_tried_is_said(box):
     left_alone(box)
     assert box.run("isolation").stdout == "No app has a network of its own.\n"
+    box.engine.world.unenforceable = "firewall rules need root"
+    assert box.run("isolation").stdout == "Nothing is enforced: firewall rules need root\n"
+    box.engine.world.unenforceable = ""
     box.write("web.yml", manifest("web"))
     assert "did you mean web?" in box.run("isolation", "wep").stderr
     box.engine.world.fail_next("reach", DriverRejected("no"))
@@ -748,6 +768,19 @@ def test_what_cannot_be_tried_is_said(box):
     box.engine.world.unenforceable = "no nft"
     assert "Nothing is enforced: no nft" in box.run("isolation").stdout
     assert box.json("isolation")["unenforceable"] == "no nft"
+
+
+def test_a_box_on_which_no_limit_is_in_force_says_so(box):
+    left_alone(box)
+    box.write("web.yml", manifest("web"))
+    assert box.json("status")["notices"] == []
+    box.engine.world.unlimited = "version 1"
+    told = box.json("status")
+    assert told["notices"] == [
+        "no limit of an app on memory, CPU or processes is in force: version 1"
+    ]
+    (confined,) = [c for c in told["apps"][0]["conditions"] if c["type"] == "Confined"]
+    assert (confined["status"], confined["reason"]) == (False, "NotEnforceable")
 
 
 # --- logs, events, schema, doctor ---

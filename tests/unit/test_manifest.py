@@ -255,16 +255,12 @@ def test_what_cannot_be_carried_out_is_named():
         "  containers:\n"
         "    db:\n"
         "      image: a\n"
-        "      security: {apparmor_profile: mine}\n"
         "    web: {image: b}\n"
         "  hooks: {post_install: [a]}\n"
         "  connections: [{to: tor, ports: [9050]}]\n"
         "  dependencies: [{app_id: b}, {app_id: c, ports: [80]}]"
     )
-    assert it.unsupported() == (
-        "containers.db.security",
-        "hooks",
-    )
+    assert it.unsupported() == ("hooks",)
     assert app("  container: {image: a}\n  hooks: {post_install: []}").unsupported() == ()
 
 
@@ -467,9 +463,20 @@ def test_even_a_network_that_is_called_named():
     assert (it.network_policy, it.network_name) == (NetworkPolicy.NAMED, "named")
 
 
-def test_an_apparmor_profile_is_held_until_it_can_be_enforced():
-    it = app("  container: {image: a, security: {apparmor_profile: mine}}")
-    assert it.unsupported() == ("container.security",)
+def test_users_of_its_own_are_the_whole_apps():
+    it = app("  container: {image: a}\n  security: {userns: auto, readonly_root: true}")
+    assert it.security.userns == "auto"
+    assert it.container_map()["main"].security.readonly_root
+    several = "  containers: {a: {image: a}, b: {image: b}}\n  security: {userns: auto}"
+    assert app(several).security.userns == "auto"
+    assert app("  container: {image: a}").security.userns == "host"
+
+
+@pytest.mark.parametrize("written", ["default", "required", "unconfined", "mine", "/usr/bin/a"])
+def test_an_apparmor_profile_is_made_or_named(written):
+    it = app(f"  container: {{image: a, security: {{apparmor_profile: {written}}}}}")
+    assert it.unsupported() == ()
+    assert it.container_map()["main"].security.apparmor_profile == written
 
 
 def test_the_hash_of_a_password_may_be_asked_for():

@@ -45,6 +45,8 @@ TRUST = {
     "add": {"scope", "key", "name", "mode"},
 }
 METRICS = {
+    "archipelago_anomalies": ("gauge", ("kind",)),
+    "archipelago_app_commit_info": ("gauge", ("app", "commit")),
     "archipelago_app_disk_bytes": ("gauge", ("app",)),
     "archipelago_app_disk_limit_bytes": ("gauge", ("app",)),
     "archipelago_app_health": ("gauge", ("app", "state")),
@@ -66,6 +68,7 @@ METRICS = {
     "archipelago_problems": ("gauge", ()),
     "archipelago_retries": ("counter", ("step",)),
     "archipelago_rollbacks": ("counter", ()),
+    "archipelago_seccomp_violations": ("counter", ("app",)),
     "archipelago_source_held": ("gauge", ()),
     "archipelago_source_info": ("gauge", ("ref", "commit")),
     "archipelago_watch_inotify": ("gauge", ()),

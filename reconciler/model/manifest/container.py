@@ -199,11 +199,6 @@ class ContainerManifest(Part):
         asked = self.pull_policy == "verify-signature"
         return self.image_signature or ("cosign://" if asked else "")
 
-    def unsupported(self) -> tuple[str, ...]:
-        """Return the keys that cannot be carried out yet."""
-        held = {"security": self.security.apparmor_profile is not None}
-        return tuple(key for key, is_used in held.items() if is_used)
-
 
 _ELSEWHERE: Final = {
     "cap_add": "write `security: {capabilities: […]}`",
