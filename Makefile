@@ -26,6 +26,10 @@ setup: ## Install what is missing: Podman, the environment in .venv, busybox for
 setup-dev:
 	@deploy/setup.sh dev
 
+# The demo only warns of images that nobody signed. A machine that was set up for more is left alone.
+ifeq ($(wildcard /etc/archipelago),)
+run: export ARCHIPELAGO_TRUST ?= $(CURDIR)/$(VENV)/trust.demo.yaml
+endif
 .PHONY: run
 run: setup ## Make this machine match desired-state/, and keep it so (Ctrl-C leaves the apps running)
 	@$(BIN)/archipelago run
@@ -54,8 +58,8 @@ fix: setup-dev ## Format, and mend what ruff can mend
 
 .PHONY: bench
 bench: setup-dev ## Measure: every tests/bench/bench_*.py
-	@test -x .bench/peers/bin/podman-compose || { python3 -m venv .bench/peers && \
-		.bench/peers/bin/pip install -q podman-compose==1.6.0; } || true  # the world has no way out
+	@test -x .bench/peers/bin/ansible || { python3 -m venv .bench/peers && \
+		.bench/peers/bin/pip install -q podman-compose==1.6.0 ansible; } || true  # a world has no way out
 	@for bench in tests/bench/bench_*.py; do \
 		$(WORLD) $(BIN)/python "$$bench" $(ARGS) || exit; \
 	done
@@ -79,7 +83,7 @@ lock: setup-dev ## Write both lock files from pyproject.toml (newer versions: AR
 	@printf '%s\n' hatchling editables \
 		| $(COMPILE) $(ARGS) pyproject.toml - --output-file requirements.lock
 	@printf '%s\n' hatchling editables 'pyright[nodejs]' \
-		| $(COMPILE) $(ARGS) pyproject.toml - --constraint requirements.lock \
+		| $(COMPILE) $(ARGS) pyproject.toml - --constraint requirements.lock --extra keyless \
 			--group test --group lint --group type --output-file requirements-dev.lock
 
 .PHONY: clean

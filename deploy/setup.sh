@@ -130,6 +130,9 @@ install_environment() {
 
 environment_ready || install_environment
 
+# A copy, which is ours and which nobody else may write, whatever the checkout is: see docs/trust.md.
+install -m 644 deploy/trust.demo.yaml "$venv/trust.demo.yaml"
+
 # --- busybox for the demo apps -------------------------------------------------------------------
 
 fetch_busybox() { # beside a dynamic busybox, whose package excludes the static one

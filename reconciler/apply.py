@@ -61,6 +61,7 @@ LONGEST_WAIT_SECONDS = 2.0
 
 Progress = Callable[[str], None]
 Retried = Callable[[str], None]
+Made = dict[str, str]  # the ids of containers, by name
 
 
 class Applier(Struct, frozen=True):
@@ -97,7 +98,7 @@ class Applier(Struct, frozen=True):
     def _carry_out(
         self, change: Change, began: datetime, stop: Event, progress: Progress
     ) -> Outcome:
-        done = 0
+        done, made = 0, Made()
         result, message = Result.APPLIED, ""
         try:
             for step in change.steps:
@@ -105,13 +106,14 @@ class Applier(Struct, frozen=True):
                     result, message = Result.CANCELLED, "no longer wanted"
                     break
                 progress(describe(step))
-                self._take(step, stop, progress)
+                made |= self._take(step, stop, progress)
                 done += 1
         except ReconcilerError as error:
             result, message = _result(error), str(error)
-        return Outcome(change, result, message, began, self.clock.now(), done)
+        ended = self.clock.now()
+        return Outcome(change, result, message, began, ended, done, tuple(made.items()))
 
-    def _take(self, step: Step, stop: Event, progress: Progress) -> None:
+    def _take(self, step: Step, stop: Event, progress: Progress) -> Made:
         retrying = Retrying(
             retry=retry_if_exception_type(DriverUnavailable),
             wait=wait_exponential_jitter(
@@ -124,12 +126,12 @@ class Applier(Struct, frozen=True):
             before_sleep=lambda state: self._tell(step, state),
             reraise=True,
         )
-        retrying(self._once, step, stop, progress)
+        return retrying(self._once, step, stop, progress)
 
     def _tell(self, step: Step, _state: RetryCallState) -> None:
         self.retried(type(step).__name__)
 
-    def _once(self, step: Step, stop: Event, progress: Progress) -> None:  # noqa: C901, PLR0912 - every step
+    def _once(self, step: Step, stop: Event, progress: Progress) -> Made:  # noqa: C901, PLR0912 - every step
         match step:
             case PrepareImage(container):
                 self.driver.prepare_image(container, progress)
@@ -140,7 +142,7 @@ class Applier(Struct, frozen=True):
             case EnsureSecret(secret):
                 self.secrets.ensure(secret)
             case CreateContainer(container):
-                self.driver.create(container)
+                return {container.container_name: self.driver.create(container)}
             case WriteFiles(ref, container):
                 self.driver.write_files(ref, container)
             case StartContainer(ref, _, names):
@@ -159,6 +161,7 @@ class Applier(Struct, frozen=True):
                 self._put_right(step)
             case _:
                 assert_never(step)
+        return {}
 
     def _put_right(self, step: Repair) -> None:
         match step:

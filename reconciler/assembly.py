@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler import __version__, git_parts, locking, parts
 from reconciler.apply import Applier
@@ -13,9 +14,11 @@ from reconciler.clock import SystemClock
 from reconciler.config import Settings, environment
 from reconciler.controller import Controller, Rhythm
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver
+from reconciler.drivers.podman.kernel_log import ViolationWatch
 from reconciler.drivers.podman.service import private_directory, runtime_directory
 from reconciler.lanes import LanePool
 from reconciler.last_words import LogEnds
+from reconciler.looking_back import LookBack
 from reconciler.model.commit import SourceStatus
 from reconciler.model.status import Status
 from reconciler.ports import Wake
@@ -23,9 +26,11 @@ from reconciler.probes import ProbePool
 from reconciler.reconcile import Parts, PassResult, Reconciler
 from reconciler.registry.client import RegistryClient
 from reconciler.registry.ledger import FileLedger
+from reconciler.registry.past import PastFile
 from reconciler.report import places
 from reconciler.report.audit.export import CheckpointExport
 from reconciler.report.audit.log import AuditLog
+from reconciler.report.audit.record import Record
 from reconciler.report.audit.things import here
 from reconciler.report.journal import Journal
 from reconciler.report.logs import LogSink, configure
@@ -81,9 +86,11 @@ def loop(
     if found.service is not None:
         stack.callback(found.service.stop)
     hooks = Hooks(observe_call=metrics.api_call, warn=logs.warn)
-    ledger = parts.ledger(settings, logs.warn)
+    past = parts.past(settings, logs.warn)
+    ledger = parts.ledger(settings, logs.warn, past)
     driver = parts.podman(settings, found, ledger, hooks)
-    built = _Built(settings, SystemClock(), driver, ledger, metrics, logs)
+    stack.callback(ViolationWatch(driver.app_of, metrics.violated).close)
+    built = _Built(settings, SystemClock(), driver, ledger, past, metrics, logs)
     controller, usage = built.controller(stack, found.keeper(), on_status, log=log)
     return Loop(controller, usage, found.sentence, address)
 
@@ -106,6 +113,7 @@ class _Built(Struct):
     clock: SystemClock
     driver: PodmanDriver
     ledger: FileLedger
+    past: PastFile
     metrics: Metrics
     logs: LogSink
 
@@ -160,7 +168,7 @@ class _Built(Struct):
             desired=parts.desired(settings, clock),
             catalogue=parts.catalogue(settings, clock),
             driver=self.driver,
-            evidence=parts.evidence(settings, clock, self.ledger, kept, audit.trouble),
+            evidence=parts.evidence(settings, clock, self.ledger, kept, audit.trouble, self.past),
             lanes=lanes,
             probes=probes,
             usage=usage,
@@ -172,7 +180,9 @@ class _Built(Struct):
             clock=clock,
             notices=notices,
             restore_pins=self.ledger.restore,
+            remember_signers=self.past.remember,
             source=source,
+            on_record=Record(places.audit_path(settings.state_dir)),
             known_attempts=attempts.known,
             keep_attempts=attempts.keep,
         )
@@ -197,7 +207,7 @@ class _Built(Struct):
         settings = self.settings
         follower = git_parts.follower(settings, self.clock, wake, self.logs.bug)
         if follower is None:
-            return lambda: git_parts.at_rest(settings)
+            return self._work_tree(stack, wake)
         confirmed = places.allowed_commit_path(settings.state_dir).parent
         watch = DirectoryWatch(confirmed, follower.look, self.logs.warn)
         stack.callback(watch.close)
@@ -207,6 +217,17 @@ class _Built(Struct):
             stack.callback(hook.close)
         follower.start()
         return follower.status
+
+    def _work_tree(self, stack: ExitStack, wake: Callable[[], None]) -> _Source:
+        """Tell the commit that somebody else checked out, if so, and what it changed."""
+        history = LookBack(partial(git_parts.look_back, self.settings), wake, self.logs.bug)
+        stack.callback(history.close)
+
+        def told() -> SourceStatus | None:
+            at = git_parts.at_rest(self.settings)
+            return replace(at, changes=history.of(at.commit)) if at else None
+
+        return told
 
     def _audit(self, stack: ExitStack, secrets: SecretFiles, source: _Source) -> AuditLog:
         """Have what the loop does on record, from here on; closed behind all that writes to it."""

@@ -19,6 +19,7 @@ from reconciler.model.template import FACTS
 
 PREFIX = "ARCHIPELAGO_"
 SYSTEM_FILE = Path("/etc/archipelago/archipelago.toml")
+SYSTEM_DATA = Path("/var/lib/archipelago")
 INSTANCE = r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
 
 
@@ -90,6 +91,7 @@ class GitSource(BaseModel):
     known_hosts: Path | None = None
     webhook: str | None = None
     webhook_secret_file: Path | None = None
+    push: bool = False
 
 
 class Settings(BaseModel):
@@ -100,7 +102,7 @@ class Settings(BaseModel):
     desired_state: Path = Path("desired-state")
     catalogue: Path = Path("apps")
     state_dir: Path
-    data_dir: Path = Path("/var/lib/archipelago")
+    data_dir: Path
     lan: Annotated[tuple[Range, ...], BeforeValidator(_ranges)] = LAN_RANGES
     instance: Annotated[str, Field(pattern=INSTANCE)] = "archipelago"
     trust: Path = Path("/etc/archipelago/trust.yaml")
@@ -113,6 +115,8 @@ class Settings(BaseModel):
     metrics: Annotated[str | None, BeforeValidator(_unless_off)] = "127.0.0.1:9465"
     audit_export: Annotated[tuple[ExportPlace, ...], BeforeValidator(_listed)] = ()
     log_format: Annotated[str, Field(pattern="^(console|json|auto)$")] = "auto"
+    commit: bool = True
+    commit_key: Path | None = None
     defaults: Limits = Limits()
     git: GitSource | None = None
     facts: dict[FactName, FactText] = Field(default_factory=dict[str, str])
@@ -136,7 +140,11 @@ def load_settings(
     """
     named = file or _path(variables.get(PREFIX + "CONFIG"))
     written = _read(named or SYSTEM_FILE, required=named is not None)
-    values: dict[str, Any] = {"state_dir": _state_dir(variables)} | written
+    values: dict[str, Any] = {
+        "state_dir": _state_dir(variables),
+        "data_dir": _data_dir(variables),
+        **written,
+    }
     places = dict.fromkeys(written, str(named or SYSTEM_FILE))
     for name in Settings.model_fields:
         if name not in _ONLY_IN_THE_FILE and (value := variables.get(PREFIX + name.upper())):
@@ -181,6 +189,11 @@ def _following(settings: Settings, places: Mapping[str, str]) -> Settings:
             f"cannot use [git] from {places['git']}: `webhook` and `webhook_secret_file` belong"
             " together: without a secret, anybody could have it look"
         )
+    if git.push and git.ref.startswith("refs/") and not git.ref.startswith("refs/heads/"):
+        raise ConfigurationError(
+            f"cannot use [git] from {places['git']}: `push` needs a branch as `ref`, and"
+            f" {git.ref} is none"
+        )
     if re.search(r"://[^/@]*:[^/@]*@", git.url):
         raise ConfigurationError(
             f"cannot use `git.url` from {places['git']}: a password in an address is shown in"
@@ -210,9 +223,21 @@ def _path(text: str | None) -> Path | None:
 def _state_dir(variables: Mapping[str, str]) -> Path:
     """Root keeps its state with the system's, an ordinary user in the place that XDG gives."""
     if os.geteuid() == 0:
-        return Path("/var/lib/archipelago/state")
-    home = Path(variables.get("HOME") or "~").expanduser()
-    return Path(variables.get("XDG_STATE_HOME") or home / ".local/state") / "archipelago"
+        return SYSTEM_DATA / "state"
+    return Path(
+        variables.get("XDG_STATE_HOME") or _home(variables) / ".local/state", "archipelago"
+    )
+
+
+def _data_dir(variables: Mapping[str, str]) -> Path:
+    """As with state; but a user who was given the system's folder has data there."""
+    if os.geteuid() == 0 or os.access(SYSTEM_DATA, os.W_OK):
+        return SYSTEM_DATA
+    return Path(variables.get("XDG_DATA_HOME") or _home(variables) / ".local/share", "archipelago")
+
+
+def _home(variables: Mapping[str, str]) -> Path:
+    return Path(variables.get("HOME") or "~").expanduser()
 
 
 def _told(error: ValidationError, places: Mapping[str, str]) -> str:

@@ -37,6 +37,28 @@ class Following(Struct, frozen=True):
     allowed: Callable[[], str] = str
 
 
+def gather(
+    repository: Repository,
+    verifier: CommitVerifier,
+    applied: Commit | None,
+    head: str,
+    allowed: str,
+) -> CommitEvidence:
+    """Return what is known of the newest commit, before it is taken or built upon."""
+    if applied is not None and head == applied.id:
+        return CommitEvidence(applied, applied)
+    since = verifier.since(repository, head, applied.id if applied else "")
+    signer = next((c.signer for c in since if c.signer), "")
+    return CommitEvidence(
+        head=replace(repository.commit(head), signer=signer),
+        applied=applied,
+        since=since,
+        descends=applied is None or repository.contains(head, applied.id),
+        allowed=allowed,
+        obstacles=repository.obstacles(head),
+    )
+
+
 class GitFollower:
     """Looks now and then, and when it is woken; wakes the loop when something is another."""
 
@@ -87,7 +109,9 @@ class GitFollower:
 
     def look_once(self) -> SourceStatus:
         """Fetch, decide, and check out what is to be; return what came of it."""
-        before = self.status()
+        before = known = self.status()
+        if before.commit is not None and not before.changes:  # no look of this life found it
+            before = replace(before, changes=self._repository.changes(before.commit.id))
         try:
             after = self._looked(before)
             self._failures = 0
@@ -96,34 +120,21 @@ class GitFollower:
             after = replace(before, told=str(error))
         with self._changed:
             self._status = after
-        if after.told != before.told or after.commit != before.commit:
+        if (after.told, after.commit, after.changes) != (known.told, known.commit, known.changes):
             self._wake()
         return after
 
     def _looked(self, before: SourceStatus) -> SourceStatus:
-        evidence = self._evidence(before.commit)
+        head = self._repository.fetch()
+        allowed = self._what.allowed()
+        evidence = gather(self._repository, self._verifier, before.commit, head, allowed)
         decided = following(evidence)
-        commit = before.commit
-        if decided.take is not None:
-            self._repository.take(decided.take)
-            commit = decided.take
-        return replace(before, commit=commit, told=decided.told, fetched_at=self._clock.now())
-
-    def _evidence(self, applied: Commit | None) -> CommitEvidence:
-        repository = self._repository
-        head = repository.fetch()
-        if applied is not None and head == applied.id:
-            return CommitEvidence(applied, applied)
-        since = self._verifier.since(repository, head, applied.id if applied else "")
-        signer = next((c.signer for c in since if c.signer), "")
-        return CommitEvidence(
-            head=replace(repository.commit(head), signer=signer),
-            applied=applied,
-            since=since,
-            descends=applied is None or repository.contains(head, applied.id),
-            allowed=self._what.allowed(),
-            obstacles=repository.obstacles(head),
-        )
+        now = replace(before, told=decided.told, fetched_at=self._clock.now())
+        if decided.take is None:
+            return now
+        changes = self._repository.changes(decided.take.id)
+        self._repository.take(decided.take)
+        return replace(now, commit=decided.take, changes=changes)
 
     def _run(self) -> None:
         while self._wait():

@@ -6,6 +6,7 @@ What follows one is imported where there is one: verbs that look stay fast witho
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,13 @@ from reconciler import durable
 from reconciler.clock import SystemClock
 from reconciler.config import GitSource, Settings
 from reconciler.errors import ConfigurationError
-from reconciler.model.commit import SourceStatus
+from reconciler.model.commit import Commit, SourceStatus
 from reconciler.report import places
-from reconciler.sources.work_tree import commit_of
+from reconciler.sources.work_tree import around, commit_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciler.following import GitFollower
     from reconciler.sources.git_checkout import GitRepository
     from reconciler.sources.git_signatures import SignatureVerifier
@@ -30,10 +33,22 @@ def at_rest(settings: Settings) -> SourceStatus | None:
         commit = commit_of(settings.desired_state)
         return SourceStatus(str(settings.desired_state), "", commit) if commit else None
     from reconciler.sources.git_checkout import Checkouts
+    from reconciler.sources.git_history import ChangesFile
 
     folder = places.git_path(settings.state_dir)
-    applied = Checkouts(folder, settings.git.path or "").applied()
-    return SourceStatus(settings.git.url, settings.git.ref, applied)
+    below = settings.git.path or ""
+    applied = Checkouts(folder, below).applied()
+    changes = ChangesFile(folder, below).known(applied.id) if applied else {}
+    return SourceStatus(settings.git.url, settings.git.ref, applied, changes=changes)
+
+
+def look_back(settings: Settings, commit: Commit) -> "Mapping[str, Commit]":
+    """Return which commit changed each file of a work tree last, by file."""
+    from reconciler.sources.git_history import of_tree
+
+    tree = around(settings.desired_state)
+    own = places.git_path(settings.state_dir) / "borrowed.git"
+    return of_tree(tree, own, settings.desired_state, commit.id) if tree else {}
 
 
 def follower(
@@ -49,7 +64,7 @@ def follower(
     if git is None:
         return None
     what = Following(git.url, git.ref, git.interval, lambda: allowed(settings))
-    return GitFollower(repository(settings, git), _verifier(git), what, clock, wake, bug)
+    return GitFollower(repository(settings, git), verifier(git), what, clock, wake, bug)
 
 
 def webhook(settings: Settings, look: Callable[[], None]) -> "Webhook | None":
@@ -67,7 +82,7 @@ def webhook(settings: Settings, look: Callable[[], None]) -> "Webhook | None":
 
 def repository(settings: Settings, git: GitSource) -> "GitRepository":
     """Return the repository of a git source. Raises ConfigurationError."""
-    from reconciler.sources.git import Remote
+    from reconciler.sources.git_call import Remote
     from reconciler.sources.git_checkout import GitRepository
 
     remote = Remote(
@@ -98,7 +113,16 @@ def allow(settings: Settings, commit: str) -> None:
     durable.replace(file, json.dumps({"commit": commit}))
 
 
-def _verifier(git: GitSource) -> "SignatureVerifier":
+def pushed(settings: Settings, commit: str) -> None:
+    """Have a running loop look now; one that cannot be told looks after its interval."""
+    file = places.allowed_commit_path(settings.state_dir).with_name("pushed.json")
+    with suppress(OSError):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.replace(file, json.dumps({"commit": commit}))
+
+
+def verifier(git: GitSource) -> "SignatureVerifier":
+    """Return who finds out by whom commits are signed."""
     from reconciler.sources.git_signatures import Demand, SignatureVerifier, Signers
 
     signers = Signers(_absolute(git.allowed_signers), _absolute(git.keyring))

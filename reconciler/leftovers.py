@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from reconciler.model.volume import Kept
 from reconciler.registry.ledger import FileLedger
+from reconciler.registry.past import PastFile
 from reconciler.security.revisions import RevisionFiles
 from reconciler.security.secrets import SecretFiles
 from reconciler.sources import kept_documents
@@ -21,6 +22,7 @@ class Leftovers(Struct, frozen=True):
 
     secrets: SecretFiles
     ledger: FileLedger
+    past: PastFile
     shares: Path
     last_good: Path
     revisions: RevisionFiles
@@ -39,6 +41,7 @@ class Leftovers(Struct, frozen=True):
         """Have nothing of it kept; secrets last, since data may hang on them. Raises OSError."""
         kept_documents.forget(self.last_good, app)
         self.ledger.forget(app)
+        self.past.forget(app)
         self.revisions.forget(app)
         if (self.shares / app).exists():
             shutil.rmtree(self.shares / app)

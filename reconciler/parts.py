@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from reconciler.clock import SystemClock
 from reconciler.config import SYSTEM_FILE, Settings, environment, policy_beside
+from reconciler.core.signers import repository_of
 from reconciler.core.specs import Platform
-from reconciler.core.trusting import repository_of
 from reconciler.drivers.podman import endpoint
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver
 from reconciler.drivers.podman.driver import Settings as DriverSettings
@@ -26,6 +26,7 @@ from reconciler.model.trust import Check
 from reconciler.reconcile import PassSettings
 from reconciler.registry.client import RegistryClient
 from reconciler.registry.ledger import FileLedger
+from reconciler.registry.past import PastFile
 from reconciler.report import places
 from reconciler.security import facts
 from reconciler.security.evidence import BoxEvidence, Memories
@@ -79,6 +80,7 @@ def podman(
     places = DriverSettings(
         data_dir=settings.data_dir,
         shares_dir=settings.state_dir / "shares",
+        profiles_dir=settings.state_dir / "apparmor",
         registry=elsewhere,
         inventory=inventory(settings),
         lan=settings.lan,
@@ -92,9 +94,19 @@ def podman(
     )
 
 
-def ledger(settings: Settings, warn: Callable[[str], None] = lambda _: None) -> FileLedger:
+def ledger(
+    settings: Settings,
+    warn: Callable[[str], None] = lambda _: None,
+    before: PastFile | None = None,
+) -> FileLedger:
     """Return what remembers the meaning of images; one for all parts of a loop."""
-    return FileLedger(places.ledger_path(settings.state_dir), warn)
+    before = before or past(settings, warn)
+    return FileLedger(places.ledger_path(settings.state_dir), warn, before.replaced)
+
+
+def past(settings: Settings, warn: Callable[[str], None] = lambda _: None) -> PastFile:
+    """Return what remembers what images were before, and who signed them."""
+    return PastFile(places.past_path(settings.state_dir), warn)
 
 
 def inventory(settings: Settings) -> InventoryFile:
@@ -167,7 +179,7 @@ def look_at_signatures(client: RegistryClient, check: Check) -> tuple[Subject, F
         digest = client.digest(check.image)
         subject = Subject(repository_of(check.image), digest)
     keys = {key.id: load(key.pem) for key in check.keys}
-    return subject, examine(subject, collect(client, subject), keys)
+    return subject, examine(subject, collect(client, subject), keys, check.root)
 
 
 def revisions(settings: Settings, warn: Callable[[str], None] = lambda _: None) -> RevisionFiles:
@@ -200,13 +212,16 @@ def evidence(
     pins: FileLedger,
     kept: RevisionFiles,
     unrecorded: Callable[[], str] = str,
+    before: PastFile | None = None,
 ) -> BoxEvidence:
     """Return what gathers the facts of this box."""
+    before = before or past(settings)
+    trust, rules = trust_file(settings).read, policy(settings)
     return BoxEvidence(
         places.confirmation_path(settings.state_dir),
         settings.data_dir,
         secrets(settings),
-        Memories(pins, kept, trust_file(settings).read, policy(settings), unrecorded),
+        Memories(pins, kept, trust, rules, unrecorded, before.past),
         clock,
     )
 

@@ -97,13 +97,13 @@ class Driver(Protocol):
         """Have the volume, labelled with its app. One of that name that is not ours is refused."""
         ...
 
-    def create(self, container: ContainerSpec) -> None:
+    def create(self, container: ContainerSpec) -> str:
         """
-        Have the container, not started. A half-made one of that name is replaced.
+        Have the container, not started, and return its id.
 
-        It is made of the image that its `pin` names, or else the ledger, and says so in labels.
-        One that is `guarded` is made by the image's id, and DriverRejected where that is not the
-        one that was prepared under its name.
+        A half-made one of that name is replaced. It is made of the image that its `pin` names, or
+        else the ledger, and says so in labels. One that is `guarded` is made by the image's id,
+        and DriverRejected where that is not the one that was prepared under its name.
         """
         ...
 
@@ -275,6 +275,10 @@ class Ledger(Protocol):
         """Remember these where nothing is remembered of the same reference."""
         ...
 
+    def ids(self) -> Mapping[str, str]:
+        """Return the ids of all images that were recognised, by name."""
+        ...
+
     def recognised(self, name: str, image_id: str, *, made: bool = False) -> str:
         """
         Return the id of the image that a name is for: the first that was seen, or was `made`.
@@ -441,6 +445,10 @@ class Repository(Protocol):
 
     def raw(self, kind: str, name: str) -> bytes:
         """Return an object as it is kept: what a signature is over."""
+        ...
+
+    def changes(self, commit: str) -> Mapping[str, Commit]:
+        """Return which commit changed each file last, as far as it can be found. Never raises."""
         ...
 
     def obstacles(self, commit: str) -> tuple[str, ...]:

@@ -13,14 +13,18 @@ from msgspec.structs import replace
 
 from reconciler.core import (
     admission,
+    anomalies,
     backoff,
+    confining,
     gates,
     isolation,
     judging,
+    lineage,
     looping,
     pins,
     policy,
     proving,
+    recurrence,
     revisions,
     rollback,
     suspension,
@@ -30,16 +34,19 @@ from reconciler.core import (
 )
 from reconciler.core.comparison import Comparison
 from reconciler.core.conditions import Reported, app_statuses
+from reconciler.core.last_commits import last_commits
 from reconciler.core.planner import compare_all, plan, still_wanted
+from reconciler.core.recurrence import Recurrence
 from reconciler.core.resolve import Platform, resolve
 from reconciler.core.situation import WINDOW, Situation
 from reconciler.errors import DriverError, DriverUnavailable
 from reconciler.model.change import Change, Outcome, Plan
-from reconciler.model.commit import SourceStatus
+from reconciler.model.commit import Commit, SourceStatus
 from reconciler.model.desired import Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
-from reconciler.model.pin import Pin, PinKey
+from reconciler.model.on_record import OnRecord
+from reconciler.model.pin import Pin, PinKey, Signer
 from reconciler.model.revision import FailedRevision
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.status import ConditionType, PassStatus, Status
@@ -80,7 +87,9 @@ class Parts(Struct, frozen=True):
     clock: Clock
     notices: Callable[[], tuple[str, ...]] = tuple
     restore_pins: Callable[[Mapping[PinKey, Pin]], None] = lambda _: None
+    remember_signers: Callable[[Mapping[PinKey, tuple[Signer, ...]]], None] = lambda _: None
     source: Callable[[], SourceStatus | None] = lambda: None
+    on_record: Callable[[], OnRecord] = OnRecord
     known_attempts: Callable[[datetime], Mapping[str, Attempts]] = lambda _: {}
     keep_attempts: Callable[[Mapping[str, Attempts]], None] = lambda _: None
 
@@ -110,8 +119,10 @@ class _Memory(Struct):
     status: Status | None = None
     attempts: dict[str, Attempts] = field(default_factory=dict[str, Attempts])
     last: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    recurred: Recurrence = field(default_factory=Recurrence)
     snapshots: tuple[Snapshot, Snapshot] | None = None
     desired: Desired = field(default_factory=Desired)
+    made: frozenset[lineage.Made] = frozenset()
 
 
 class Reconciler:
@@ -145,16 +156,30 @@ class Reconciler:
         situation, comparisons = self._judge(seen, busy, parts.revisions.fail)
         made = plan(situation, comparisons)
         self._begin([change for change in made.changes if change.app not in busy], situation)
-        parts.probes.watch(watching.to_probe(comparisons))
-        parts.usage.watch(watching.to_measure(situation.desired))
         trials = verifying.trials(situation)
-        parts.trials.watch(trials)
-        parts.last_words.watch(looping.log_ends(situation, comparisons))
-        parts.signatures.watch(proving.to_check(comparisons, situation.evidence))
+        self._watch(situation, comparisons, trials)
+        signed = proving.first_signers(comparisons, situation.evidence)
+        if signed:
+            parts.remember_signers(signed)
         more = self._keep(situation, comparisons)
+        memory.recurred = recurrence.seen(memory.recurred, situation, comparisons)
         status = self._tell(began, situation, made, comparisons, trials)
         again = 0.0 if more else self._look_again(situation, made, settle)
         return PassResult(status, again, bool(parts.lanes.running()))
+
+    def _watch(
+        self,
+        situation: Situation,
+        comparisons: Mapping[str, Comparison],
+        trials: Mapping[str, Trial],
+    ) -> None:
+        """Say what is to be found out in the background."""
+        parts = self._parts
+        parts.probes.watch(watching.to_probe(comparisons))
+        parts.usage.watch(watching.to_measure(situation.desired))
+        parts.trials.watch(trials)
+        parts.last_words.watch(looping.log_ends(situation, comparisons))
+        parts.signatures.watch(proving.to_check(comparisons, situation.evidence))
 
     def _begin(self, changes: list[Change], situation: Situation) -> None:
         """What was tried is forgotten, also by the next life, before something else is."""
@@ -188,7 +213,8 @@ class Reconciler:
             memory.desired = resolve(*fresh, self._settings.platform)
             memory.snapshots = fresh
         waits = [s.settle_seconds for s in fresh if s.settle_seconds is not None]
-        desired = suspension.as_of(memory.desired, self._parts.clock.now())
+        worn = lineage.as_made(memory.desired, memory.made)
+        desired = suspension.as_of(worn, self._parts.clock.now())
         return desired, min(waits, default=None)
 
     def _gather(self, desired: Desired) -> tuple[Evidence, Mapping[PinKey, Pin]]:
@@ -199,6 +225,8 @@ class Reconciler:
     def _look(self, desired: Desired, evidence: Evidence) -> Situation:
         parts, memory = self._parts, self._memory
         observed = parts.driver.observe()
+        memory.made = lineage.earlier(observed.containers)
+        desired = lineage.as_made(desired, memory.made)
         if gates.asks_for_volumes(desired, observed, evidence):
             observed = replace(observed, volumes=parts.driver.volumes())
         return Situation(
@@ -214,7 +242,16 @@ class Reconciler:
             last_words=parts.last_words.records(),
             ready_since=_ready_since(memory.status),
             window=self._settings.window,
+            commits=self._commits(),
         )
+
+    def _commits(self) -> dict[str, Commit]:
+        """Return the last commit of each app, as far as somebody found it by now."""
+        source, snapshots = self._parts.source(), self._memory.snapshots
+        if source is None or snapshots is None or not source.changes:
+            return {}
+        written = (*snapshots[0].documents, *snapshots[0].last_good)
+        return last_commits(written, source.changes)
 
     def _judge(
         self,
@@ -307,10 +344,18 @@ class Reconciler:
                 *self._parts.notices(),
                 *policy.notices(situation.evidence.policy),
                 *isolation.notices(situation),
+                *confining.notices(situation),
                 *proving.notices(situation.evidence, comparisons),
             ),
             lanes_busy=len(reported.running),
             source=parts.source(),
+            # Behind the look: what it saw was on record before.
+            anomalies=anomalies.anomalies(
+                situation,
+                parts.on_record(),
+                memory.recurred,
+                memory.status.anomalies if memory.status else (),
+            ),
         )
 
     def _blind(self, began: float, desired: Desired, error: DriverError) -> PassResult:
@@ -322,6 +367,7 @@ class Reconciler:
             problems=desired.problems,
             notices=self._parts.notices(),
             source=self._parts.source(),
+            anomalies=memory.status.anomalies if memory.status else (),
         )
         memory.status = status
         self._parts.recorder.passed(status)

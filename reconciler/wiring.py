@@ -20,26 +20,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.assembly import Loop
+    from reconciler.committing import Place
     from reconciler.core.specs import Platform
     from reconciler.drivers.podman.doctor import Finding
     from reconciler.leftovers import Leftovers
     from reconciler.model.commit import SourceStatus
     from reconciler.model.desired import Desired
-    from reconciler.model.pin import Pin, PinKey, Told
+    from reconciler.model.pin import Past, Pin, PinKey, Signer, Told
     from reconciler.model.policy import Policy
     from reconciler.model.revision import Revision
     from reconciler.model.signature import Findings, Subject
     from reconciler.model.snapshot import Snapshot
     from reconciler.model.status import Status
-    from reconciler.model.trust import Mode, Trust, TrustedKey
+    from reconciler.model.trust import Mode, Trust
     from reconciler.ports import Driver
     from reconciler.reconcile import Reconciler
     from reconciler.registry.ledger import FileLedger
+    from reconciler.registry.past import PastFile
     from reconciler.report.audit.log import AuditLog
     from reconciler.security.failures import Failures
     from reconciler.security.inventory import InventoryFile
     from reconciler.security.secrets import SecretFiles
     from reconciler.sources.git_checkout import GitRepository
+
+
+# Before garbage is looked for: a pass makes some thousands, and frees them itself.
+_NEW_OBJECTS = 20_000
 
 
 def status_path(settings: Settings) -> Path:
@@ -83,6 +89,7 @@ def loop(
     from reconciler import assembly
 
     gc.enable()  # it lives for months
+    gc.set_threshold(_NEW_OBJECTS)
     with ExitStack() as stack:
         stack.enter_context(hold_lock(settings))
         yield assembly.loop(stack, settings, on_status=on_status, log=log)
@@ -100,6 +107,16 @@ def reader_of(settings: Settings, engine: "Driver") -> "Reconciler":
     from reconciler import looking
 
     return looking.reader(settings, engine)
+
+
+def unenforced() -> tuple[str, ...]:
+    """Say what of the confinement that apps have elsewhere cannot be had on this machine."""
+    import os
+
+    from reconciler.drivers.podman import apparmor
+
+    why = apparmor.missing(rootful=os.geteuid() == 0)
+    return (f"AppArmor: {why}",) if why else ()
 
 
 @contextmanager
@@ -142,6 +159,13 @@ def allow_commit(settings: Settings, commit: str) -> None:
     from reconciler import git_parts
 
     git_parts.allow(settings, commit)
+
+
+def writing(settings: Settings, actor: str) -> "AbstractContextManager[Place]":
+    """Return where a verb writes the desired state, and what keeps it."""
+    from reconciler import committing
+
+    return committing.writing(settings, actor)
 
 
 def findings(settings: Settings) -> "Sequence[Finding]":
@@ -231,6 +255,7 @@ def leftovers(settings: Settings) -> "Leftovers":
     return Leftovers(
         parts.secrets(settings),
         parts.ledger(settings),
+        parts.past(settings),
         settings.state_dir / "shares",
         settings.state_dir / "last-good",
         parts.revisions(settings),
@@ -264,10 +289,17 @@ def trust(settings: Settings) -> "Trust | None":
     return parts.trust_file(settings).read()
 
 
-def look_at_signatures(image: str, keys: "tuple[TrustedKey, ...]") -> "tuple[Subject, Findings]":
+def past(settings: Settings) -> "PastFile":
+    """Return what remembers what images were before, and who signed them."""
+    from reconciler import parts
+
+    return parts.past(settings)
+
+
+def look_at_signatures(image: str, trust: "Trust") -> "tuple[Subject, Findings]":
     """Ask who signed an image, as this user may; RegistryError where nobody answers."""
     from reconciler import parts
-    from reconciler.core.trusting import repository_of
+    from reconciler.core.signers import repository_of
     from reconciler.model.image_reference import parse_image_reference
     from reconciler.model.signature import Subject
     from reconciler.model.trust import Check
@@ -275,13 +307,15 @@ def look_at_signatures(image: str, keys: "tuple[TrustedKey, ...]") -> "tuple[Sub
 
     digest = parse_image_reference(image).digest or ""
     subject = Subject(repository_of(image) if digest else image, digest)
-    check = Check("", "", image, subject, keys)
+    check = Check("", "", image, subject, trust.keys, trust.root)
     return parts.look_at_signatures(RegistryClient(environment()), check)
 
 
-def unproven(trust: "Trust", pins: "Mapping[PinKey, Pin]") -> "Mapping[PinKey, str]":
-    """Return which images nobody trusted has signed, or who could not be asked, and why."""
-    from reconciler.core.trusting import judge
+def unproven(
+    trust: "Trust", pins: "Mapping[PinKey, Pin]", past: "Mapping[PinKey, Past]"
+) -> "Mapping[PinKey, str]":
+    """Return which images may not be run, or who could not be asked about, and why."""
+    from reconciler.core.trusting import as_before, judge
     from reconciler.model.evidence import Evidence
     from reconciler.model.image_reference import parse_image_reference
 
@@ -289,14 +323,31 @@ def unproven(trust: "Trust", pins: "Mapping[PinKey, Pin]") -> "Mapping[PinKey, s
     for key, pin in pins.items():
         image = parse_image_reference(pin.image).at(pin.digest)
         try:
-            subject, findings = look_at_signatures(image, trust.keys)
+            subject, findings = look_at_signatures(image, trust)
         except RegistryError as error:
             found[key] = str(error)
             continue
-        evidence = Evidence(trust=trust, signatures={subject: findings})
-        verdict = judge(pin.image, "", subject, evidence)
+        evidence = Evidence(trust=trust, signatures={subject: findings}, past=past)
+        verdict = as_before(key, pin.image, evidence, judge(pin.image, "", subject, evidence))
         if not verdict.permits:
             found[key] = verdict.message
+    return found
+
+
+def new_signers(
+    trust: "Trust", images: "Iterable[tuple[PinKey, str]]", past: "Mapping[PinKey, Past]"
+) -> "Mapping[PinKey, tuple[Signer, ...]]":
+    """Return who signed these images and signed nothing of the container before; RegistryError."""
+    from reconciler.core.trusting import another_signer, judge
+    from reconciler.model.evidence import Evidence
+
+    found: dict[PinKey, tuple[Signer, ...]] = {}
+    for key, image in images:
+        subject, findings = look_at_signatures(image, trust)
+        evidence = Evidence(trust=trust, signatures={subject: findings}, past=past)
+        new = another_signer(key, evidence, judge(image, "", subject, evidence))
+        if new:
+            found[key] = tuple(sorted({*found.get(key, ()), *new}))
     return found
 
 

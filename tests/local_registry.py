@@ -188,6 +188,11 @@ class Kept:
         shelf.refer(digest, signer.bundle(key, signer.statement(digest, predicate)))
         self.keep(shelf)
 
+    def sign_keyless(self, digest, sigstore, **more):
+        shelf = signer.Shelf()
+        shelf.refer(digest, sigstore.bundle(signer.statement(digest), **more))
+        self.keep(shelf)
+
     def point(self, digest, tag="1"):
         """Let a tag mean a digest that is there."""
         url = f"http://{self.registry.host}/v2/{self.name}/manifests/{digest}"

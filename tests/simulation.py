@@ -18,8 +18,10 @@ from reconciler.model.manifest.app import AppManifest
 from reconciler.model.manifest.approval import ApproveManifest
 from reconciler.model.manifest.document import Document
 from reconciler.model.manifest.verbs import SuspendManifest
+from reconciler.model.on_record import OnRecord
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.permission import parse_permission, permission_hash
+from reconciler.model.pin import Past
 from reconciler.model.snapshot import Snapshot
 from reconciler.model.trial import Tried
 from reconciler.model.trust import SignatureRecords
@@ -252,7 +254,11 @@ class GivenSignatures:
 class Facts:
     def __init__(self, world, revisions):
         self.evidence = Evidence(free_bytes=2**40)
-        self.world, self.revisions = world, revisions
+        self.world, self.revisions, self.past = world, revisions, {}
+
+    def remember(self, signers):
+        for key, those in signers.items():
+            self.past[key] = replace(self.past.get(key, Past()), signers=those)
 
     def gather(self):
         kept = self.revisions
@@ -260,6 +266,8 @@ class Facts:
             self.evidence,
             secrets=frozenset(self.world.secrets.values),
             pins=self.world.ledger.pins(),
+            past=dict(self.past),
+            image_ids=self.world.ledger.ids(),
             good=dict(kept.good),
             failed=dict(kept.failed),
             retried=dict(kept.retried),
@@ -284,6 +292,8 @@ class DirectTrials:
 
 class Simulation:
     """A box: a folder, a world, and a reconciler that can be killed and started again."""
+
+    on_record = OnRecord
 
     def __init__(self, prune_limit=3):
         self.clock = ManualClock()
@@ -318,6 +328,8 @@ class Simulation:
                 recorder=self.diary,
                 clock=self.clock,
                 restore_pins=self.world.ledger.restore,
+                remember_signers=self.facts.remember,
+                on_record=self.on_record,
                 known_attempts=lambda _: self.attempts,
                 keep_attempts=self._keep,
             ),

@@ -241,6 +241,11 @@ def furnish(own):
         ignore=shutil.ignore_patterns("networks"),
     )
     own_place("/etc/containers", own / "etc")
+    for name in ("subuid", "subgid"):  # with numbers for users of an app's own
+        there, ours = Path("/etc", name), own / name
+        given = there.read_text() if there.exists() else there.touch() or ""
+        ours.write_text(f"{given}containers:2147483648:1073741824\n")
+        mount(ours, there, flags=MS_BIND)
     if Path("/etc/cni").is_dir():  # the networks of another age: Podman would only warn of them
         mount("tmpfs", "/etc/cni", "tmpfs")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=10)

@@ -43,7 +43,7 @@ GROUPS = {
     "audit": ("Show what is on record, and prove it.", {"verify": "audit", "prove": "audit"}),
     "confirm": (
         "Give the word that a dangerous step waits for.",
-        {"removal": "confirm", "revision": "confirm"},
+        {"removal": "confirm", "revision": "confirm", "signer": "confirm"},
     ),
     "trust": (
         "Whose images may be run.",

@@ -7,10 +7,12 @@ import typer
 
 from reconciler.cli import desired, prompt
 from reconciler.cli.call import Call
+from reconciler.cli.desired import kept_document
 from reconciler.cli.on_record import record_if_possible
 from reconciler.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from reconciler.committing import Place
     from reconciler.config import Settings
     from reconciler.core.requests import Request
     from reconciler.model.desired import Desired
@@ -31,28 +33,36 @@ def approve(
     revoke: Annotated[bool, typer.Option("--revoke", help="Take the word back.")] = False,
 ) -> None:
     """Show what an app asks for, and let it have that."""
-    settings = call.settings()
-    snapshot = desired.read(settings)
-    if revoke:
-        return _revoke(call, settings, snapshot, app)
+    with desired.written(call) as place:
+        snapshot = desired.read(place.settings)
+        if revoke:
+            return _revoke(call, place, snapshot, app)
+        return _approve(call, place, snapshot, app, (accept_permissions or [], yes))
+
+
+def _approve(
+    call: Call,
+    place: "Place",
+    snapshot: "Snapshot",
+    app: str,
+    word: tuple[list[str], bool],
+) -> None:
+    settings, (accepted, yes) = place.settings, word
     request = _request(settings, snapshot, app)
-    prompt.agree(
-        call, [request], accept_permissions or [], yes=yes, nothing="nothing was approved"
-    )
+    prompt.agree(call, [request], accepted, yes=yes, nothing="nothing was approved")
     files = prompt.write(settings, [request])
-    notice = desired.commit_notice(settings.desired_state) if files else ""
+    kept = place.keep(f"Approve {app}", files)
+    wrote = [place.shown(file) for file in files]
     if call.json:
-        file = str(files[0]) if files else None
-        told = {"file": file, "changed": bool(files), "notice": notice}
-        call.print_json(prompt.request_document(request) | told)
-        return None
+        told = {"file": next(iter(wrote), None), "changed": bool(files)}
+        call.print_json(prompt.request_document(request) | told | kept_document(kept))
+        return
     if files:
-        call.tell(f"Wrote {files[0]}: {app} may do that; the loop goes on.")
+        call.tell(f"Wrote {wrote[0]}: {app} may do that; the loop goes on.")
     else:
         call.tell(f"{app} asks for nothing that is not approved.")
-    if notice:
-        call.tell(notice)
-    return None
+    if kept.notice:
+        call.tell(kept.notice)
 
 
 def _request(settings: "Settings", snapshot: "Snapshot", app: str) -> "Request":
@@ -81,20 +91,22 @@ def _check_elsewhere(settings: "Settings", found: "Desired", app: str) -> None:
             )
 
 
-def _revoke(call: Call, settings: "Settings", snapshot: "Snapshot", app: str) -> None:
+def _revoke(call: Call, place: "Place", snapshot: "Snapshot", app: str) -> None:
     from reconciler import wiring
     from reconciler.sources import edit
 
+    settings = place.settings
     if app in wiring.desired(settings, snapshot).approvals:
         record_if_possible(settings, "approve --revoke", app)
     done = [edit.revoke(file, app) for file in desired.files_of(snapshot, app)]
     edits = [e for e in done if e is not None]
     if not edits:
         desired.check_wanted(snapshot, app)
-    notice = desired.commit_notice(settings.desired_state) if edits else ""
+    kept = place.keep(f"Revoke the approval of {app}", [e.file for e in edits])
     if call.json:
-        files = [{"file": str(e.file), "deleted": e.deleted} for e in edits]
-        call.print_json({"app": app, "files": files, "changed": bool(edits), "notice": notice})
+        files = [{"file": place.shown(e.file), "deleted": e.deleted} for e in edits]
+        told = {"app": app, "files": files, "changed": bool(edits)}
+        call.print_json(told | kept_document(kept))
         return
     if edits:
         call.tell(
@@ -102,5 +114,5 @@ def _revoke(call: Call, settings: "Settings", snapshot: "Snapshot", app: str) ->
         )
     else:
         call.tell(f"{app} is not approved.")
-    if notice:
-        call.tell(notice)
+    if kept.notice:
+        call.tell(kept.notice)

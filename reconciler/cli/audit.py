@@ -150,10 +150,12 @@ def _note(settings: "Settings", checkpoint: Path | None) -> str:
 
 def _unexplained(settings: "Settings", found: "Found") -> list[str]:
     from reconciler import wiring
-    from reconciler.report.audit.things import here, unexplained
+    from reconciler.report.audit.things import here, impostors, unexplained
 
     with wiring.driver(settings) as (driver, _):
-        return unexplained(here(driver, wiring.secrets(settings).kept()), found.entries)
+        present = here(driver, wiring.secrets(settings).kept())
+        others = impostors(driver.observe().containers, found.entries)
+    return sorted({*unexplained(present, found.entries), *others})
 
 
 def _tell_verdict(call: Call, found: "Found", strange: list[str]) -> None:

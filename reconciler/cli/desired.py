@@ -1,14 +1,18 @@
 """What the verbs that write need to know of the desired directory."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.cli.call import Call
+from reconciler.cli.on_record import actor
 from reconciler.cli.words import unknown_app
 from reconciler.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from reconciler.committing import Kept, Place
     from reconciler.config import Settings
     from reconciler.model.snapshot import Snapshot
 
@@ -17,11 +21,6 @@ def read(settings: "Settings") -> "Snapshot":
     """Return all documents; ConfigurationError where the directory itself cannot be read."""
     from reconciler import wiring
 
-    if settings.git is not None:
-        raise ConfigurationError(
-            f"cannot write the desired state: it comes from {settings.git.url}, and what is here"
-            " is only a copy; change it there, and push"
-        )
     if not settings.desired_state.is_dir():
         raise ConfigurationError(
             f"cannot use the desired state: there is no folder {settings.desired_state}; "
@@ -84,12 +83,15 @@ def waits(snapshot: "Snapshot", now: datetime, *, removal: bool = False) -> str:
     return f"That waits: everything is {said}; `archipelago resume --all` ends it."
 
 
-def commit_notice(root: Path) -> str:
-    """Say, in a git work tree, that the change is not committed yet; empty elsewhere."""
-    here = root.resolve()
-    inside = any((folder / ".git").exists() for folder in (here, *here.parents))
-    return (
-        f"{root} is in a git work tree: commit the change, or it is undone there."
-        if inside
-        else ""
-    )
+def kept_document(kept: "Kept") -> dict[str, str | None]:
+    """Return what became of what was written, as JSON."""
+    return {"commit": kept.commit or None, "notice": kept.notice}
+
+
+@contextmanager
+def written(call: Call) -> "Generator[Place]":
+    """Yield where a verb writes the desired state, and what keeps it."""
+    from reconciler import wiring
+
+    with wiring.writing(call.settings(), actor()) as place:
+        yield place

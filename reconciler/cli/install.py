@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import Struct
 from msgspec.structs import replace
 
 from reconciler.cli import desired, prompt
 from reconciler.cli.approve import Accepted, Yes
 from reconciler.cli.call import Call
+from reconciler.cli.desired import kept_document
 from reconciler.cli.on_record import record_if_possible
 from reconciler.cli.prompt import interactive
 from reconciler.cli.words import plain, unknown_app
@@ -18,6 +20,7 @@ from reconciler.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reconciler.committing import Kept, Place
     from reconciler.config import Settings
     from reconciler.model.desired import Desired
     from reconciler.model.manifest.app import AppManifest
@@ -40,12 +43,27 @@ def install(
     accept_permissions: Accepted = None,
 ) -> None:
     """Ask for an app, once what it asks for is approved: the loop installs it, and its needs."""
+    with desired.written(call) as place:
+        snapshot = desired.read(place.settings)
+        named, text = _written(call, place.settings, snapshot, app, manifest, answers or [])
+        word = _Word(accept_permissions or [], yes=yes)
+        _install(call, place, snapshot, (named, text), word)
+
+
+class _Word(Struct, frozen=True):
+    """What was said of the permissions on the command line."""
+
+    accepted: list[str]
+    yes: bool
+
+
+def _install(
+    call: Call, place: "Place", snapshot: "Snapshot", what: tuple[str, str], word: _Word
+) -> None:
     from reconciler import wiring
     from reconciler.sources import edit
 
-    settings = call.settings()
-    snapshot = desired.read(settings)
-    app, text = _written(call, settings, snapshot, app, manifest, answers or [])
+    settings, (app, text) = place.settings, what
     before = wiring.desired(settings, snapshot)
     after = wiring.desired(settings, _with(snapshot, text, settings.desired_state / f"{app}.yml"))
     if app in after.broken:
@@ -53,14 +71,14 @@ def install(
         hint = f" ({problem.hint})" if problem.hint else ""
         raise ConfigurationError(f"{problem.message}{hint}; nothing was written")
     asking = prompt.requests(settings, after, [app, *_more(app, before, after)])
-    prompt.agree(call, asking, accept_permissions or [], yes=yes, nothing="nothing was written")
+    prompt.agree(call, asking, word.accepted, yes=word.yes, nothing="nothing was written")
     # The word first: what is half written then asks for nothing.
-    prompt.write(settings, asking)
+    words = prompt.write(settings, asking)
     record_if_possible(settings, "install", app)
     file = edit.install(settings.desired_state, app, text)
     waits = desired.waits(snapshot, SystemClock().now())
-    notices = (waits, desired.commit_notice(settings.desired_state))
-    _tell(call, app, file, before, after, notices)
+    kept = place.keep(f"Install {app}", [*words, file])
+    _tell(call, app, place.shown(file), before, after, (waits, kept))
 
 
 def _written(
@@ -116,17 +134,17 @@ def _more(app: str, before: "Desired", after: "Desired") -> list[str]:
 def _tell(
     call: Call,
     app: str,
-    file: Path,
+    file: str,
     before: "Desired",
     after: "Desired",
-    notices: tuple[str, str],
+    notices: "tuple[str, Kept]",
 ) -> None:
-    waits, notice = notices
+    waits, kept = notices
     more = _more(app, before, after)
     alerts = [s.alert_install for a in (app, *more) if (s := after.apps[a]).alert_install]
     if call.json:
-        told = {"app": app, "file": str(file), "installs_with": more, "alerts": alerts}
-        call.print_json(told | {"waits": waits, "notice": notice})
+        told = {"app": app, "file": file, "installs_with": more, "alerts": alerts}
+        call.print_json(told | {"waits": waits, **kept_document(kept)})
         return
     for alert in alerts:
         call.tell(plain(alert))
@@ -137,7 +155,7 @@ def _tell(
             call.tell(f"{one} is held for now: this version cannot carry out {', '.join(keys)}.")
     if after.apps[app].secrets:
         call.tell(f"`archipelago secret {app}` tells the secrets that are made for it.")
-    for line in filter(None, notices):
+    for line in filter(None, (waits, kept.notice)):
         call.tell(line)
 
 

@@ -75,7 +75,7 @@ def _show(call: Call, lines: "Sequence[Line]", why: str) -> None:
     from reconciler.cli.tables import console, headed
 
     if not lines:
-        call.tell("No app has a network of its own.")
+        call.tell(f"Nothing is enforced: {why}" if why else "No app has a network of its own.")
         return
     shown = headed("APP", "TO", "DECLARED", "FOUND")
     for line in lines:

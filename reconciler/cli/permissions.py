@@ -8,7 +8,7 @@ import typer
 from msgspec.structs import replace
 
 from reconciler.cli.call import Call
-from reconciler.cli.prompt import request_document, requests
+from reconciler.cli.prompt import request_document, requests, unenforced
 from reconciler.cli.words import plain, unknown_app
 from reconciler.errors import ConfigurationError
 from reconciler.model.permission import Risk
@@ -40,7 +40,7 @@ def permissions(
         call.print_json({"apps": [request_document(request) for request in found]})
         return
     for request in found:
-        for line in _lines(request):
+        for line in (*_lines(request), *unenforced()):
             call.print(line)
 
 

@@ -54,11 +54,9 @@ def agree(
             told = "; ".join(request.denials)
             raise ConfigurationError(f"cannot approve {request.app}: {told}; {nothing}")
     waiting = [request for request in asking if request.missing]
-    for request in waiting:
-        for line in lines(request):
-            call.tell(line)
     if not waiting:
         return
+    _show(call, waiting)
     if yes or accepted:
         _check(waiting, accepted, nothing, yes=yes)
     elif call.json or not interactive():
@@ -67,6 +65,14 @@ def agree(
         )
     elif not typer.confirm("Approve?"):
         raise ConfigurationError(f"It was not approved; {nothing}")
+
+
+def _show(call: Call, waiting: "Sequence[Request]") -> None:
+    for request in waiting:
+        for line in lines(request):
+            call.tell(line)
+    for line in unenforced():
+        call.tell(line)
 
 
 def _check(
@@ -100,6 +106,13 @@ def lines(request: "Request") -> Iterator[str]:
             yield f"  - {plain(sentence(permission))}{_HARM[harm]}"
     if known:
         yield f"  as before: {plain('; '.join(sentence(p) for p in known))}"
+
+
+def unenforced() -> "Iterator[str]":
+    """Yield what nobody should count on: it is enforced on other machines, and not on this one."""
+    from reconciler import wiring
+
+    yield from (f"  not enforced on this machine: {what}" for what in wiring.unenforced())
 
 
 def _is_big(permission: Permission) -> bool:

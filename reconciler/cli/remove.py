@@ -7,12 +7,14 @@ from msgspec.structs import replace
 
 from reconciler.cli import desired
 from reconciler.cli.call import Call
+from reconciler.cli.desired import kept_document
 from reconciler.cli.on_record import record_if_possible
 from reconciler.cli.words import plain
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from reconciler.committing import Place
     from reconciler.config import Settings
     from reconciler.model.desired import Desired
     from reconciler.model.snapshot import Snapshot
@@ -27,10 +29,15 @@ def remove(
     ] = False,
 ) -> None:
     """Stop wanting an app: its containers go, its volumes stay."""
+    with desired.written(call) as place:
+        _remove(call, place, app, force=force)
+
+
+def _remove(call: Call, place: "Place", app: str, *, force: bool) -> None:
     from reconciler import wiring
     from reconciler.sources import edit
 
-    settings = call.settings()
+    settings = place.settings
     snapshot = desired.read(settings)
     found = wiring.desired(settings, snapshot)
     _check_requested(found, app)
@@ -46,23 +53,28 @@ def remove(
     _give_word(settings, going, last=desired.wanted(snapshot) == {app})
     done = [edit.remove_app(file, app) for file in desired.files_of(snapshot, app)]
     edits = [e for e in done if e is not None]
-    notice = desired.commit_notice(settings.desired_state)
+    kept = place.keep(f"Remove {app}", [e.file for e in edits])
     waits = desired.waits(snapshot, SystemClock().now(), removal=True)
     alerts = [spec.alert_uninstall for name in going if (spec := found.apps.get(name))]
     if call.json:
-        files = [{"file": str(e.file), "deleted": e.deleted} for e in edits]
-        told = {"app": app, "files": files, "needed_by": needed_by, "waits": waits}
-        told["notice"] = notice
-        call.print_json(told | {"goes_with": going[1:], "alerts": [a for a in alerts if a]})
+        files = [{"file": place.shown(e.file), "deleted": e.deleted} for e in edits]
+        told: dict[str, object] = {
+            "app": app,
+            "files": files,
+            "needed_by": needed_by,
+            "waits": waits,
+        }
+        told |= {"goes_with": going[1:], "alerts": [a for a in alerts if a]}
+        call.print_json(told | kept_document(kept))
         return
     for alert in filter(None, alerts):
         call.tell(plain(alert))
     for e in edits:
-        call.tell(f"{'Deleted' if e.deleted else 'Cut it out of'} {e.file}")
+        call.tell(f"{'Deleted' if e.deleted else 'Cut it out of'} {place.shown(e.file)}")
     also = f", and {', '.join(going[1:])}, which nobody else requires" if going[1:] else ""
     call.tell(f"The loop removes {app}{also}; its volumes stay.")
     call.tell(f"`archipelago purge {app}` deletes its data as well, when it is gone.")
-    for line in filter(None, (waits, notice)):
+    for line in filter(None, (waits, kept.notice)):
         call.tell(line)
 
 

@@ -123,6 +123,10 @@ def troubles(status: Status, app: str | None = None) -> Iterator[Cell]:
             yield Cell(plain(str(problem)), "red")
     if app is None:
         yield from (Cell(plain(notice), "yellow") for notice in status.notices)
+    for odd in status.anomalies:
+        if app in {None, odd.app}:
+            about = f"{odd.app}: " if odd.app and app is None else ""
+            yield Cell(plain(about + odd.message), "yellow")
     if status.last_pass.error:
         yield Cell(plain(status.last_pass.error), "red")
 
@@ -154,8 +158,15 @@ def _facts(app: AppStatus, now: datetime) -> list[tuple[str, str]]:
         ("required by", ", ".join(app.required_by)),
         ("here", why_here(app)),
         ("last change", last),
+        ("changed by", _changed_by(app.commit, now) if app.commit else ""),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _changed_by(commit: Commit, now: datetime) -> str:
+    """Return for example `a1b2c3d4e5 Install web (Ada <ada@example.org>), 3d ago`."""
+    ago = f", {age(commit.committed_at, now)} ago" if commit.committed_at else ""
+    return f"{commit.short} {commit.subject} ({commit.author}){ago}"
 
 
 def _disk(app: AppStatus) -> str:

@@ -9,12 +9,14 @@ from msgspec import Struct
 
 from reconciler.cli import desired
 from reconciler.cli.call import Call
+from reconciler.cli.desired import kept_document
 from reconciler.cli.on_record import EVERY_APP, record_if_possible
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigurationError
 from reconciler.model.desired import Suspension
 
 if TYPE_CHECKING:
+    from reconciler.committing import Place
     from reconciler.model.snapshot import Snapshot
 
 _Every = Annotated[bool, typer.Option("--all", help="Every app of this box.")]
@@ -38,45 +40,56 @@ def suspend(
     ] = False,
 ) -> None:
     """Stop an app and keep it stopped, until it is resumed."""
+    whom = _whom("suspend", app, every=every)
+    word = Suspension(_end(period, until, SystemClock().now()), keep_running)
+    with desired.written(call) as place:
+        _suspend(call, place, whom, word)
+
+
+def _suspend(call: Call, place: "Place", whom: str, word: Suspension) -> None:
     from reconciler.sources import edit
 
-    now = SystemClock().now()
-    whom = _whom("suspend", app, every=every)
-    word = Suspension(_end(period, until, now), keep_running)
-    settings = call.settings()
+    settings = place.settings
     snapshot = desired.read(settings)
     if whom:
         desired.check_wanted(snapshot, whom)
     own = edit.suspension_file(settings.desired_state, whom)
-    said = _in_force(snapshot, whom, now)
+    said = _in_force(snapshot, whom, SystemClock().now())
     _check_elsewhere(whom, word, [s for s in said if s.file != own])
     known = [s.place for s in said if s.word == word]
-    file = None
+    files: list[Path] = []
     if not known:
         record_if_possible(settings, "suspend", whom or EVERY_APP, _promise(whom, word))
-        file = edit.suspend(settings.desired_state, whom, word)
-    notice = desired.commit_notice(settings.desired_state) if file else ""
-    if call.json:
-        told = {"app": whom or None, "suspended": known or [str(file)], "changed": not known}
-        ends = word.until.isoformat().replace("+00:00", "Z") if word.until else None
-        call.print_json(told | {"until": ends, "keep_running": keep_running, "notice": notice})
-        return
+        files = [edit.suspend(settings.desired_state, whom, word)]
     name = whom or "everything"
+    kept = place.keep(f"Suspend {name}", files)
+    wrote = [place.shown(file) for file in files]
+    if call.json:
+        told = {"app": whom or None, "suspended": known or wrote, "changed": not known}
+        ends = word.until.isoformat().replace("+00:00", "Z") if word.until else None
+        told |= {"until": ends, "keep_running": word.keep_running}
+        call.print_json(told | kept_document(kept))
+        return
     call.tell(
         f"{name} is suspended already, by {known[0]}"
         if known
-        else f"Wrote {file}: {_promise(whom, word)}"
+        else f"Wrote {wrote[0]}: {_promise(whom, word)}"
     )
-    if notice:
-        call.tell(notice)
+    if kept.notice:
+        call.tell(kept.notice)
 
 
 def resume(call: Call, app: _App = None, every: _Every = False) -> None:
     """Let a suspended app run again."""
+    whom = _whom("resume", app, every=every)
+    with desired.written(call) as place:
+        _resume(call, place, whom)
+
+
+def _resume(call: Call, place: "Place", whom: str) -> None:
     from reconciler.sources import edit
 
-    whom = _whom("resume", app, every=every)
-    settings = call.settings()
+    settings = place.settings
     snapshot = desired.read(settings)
     record_if_possible(settings, "resume", whom or EVERY_APP)
     done = [edit.resume(file, whom) for file in desired.files_of(snapshot, whom)]
@@ -89,21 +102,21 @@ def resume(call: Call, app: _App = None, every: _Every = False) -> None:
         )
     if not edits and whom:
         desired.check_wanted(snapshot, whom)
-    notice = desired.commit_notice(settings.desired_state) if edits else ""
+    name = whom or "everything"
+    kept = place.keep(f"Resume {name}", [e.file for e in edits])
     still = _still(snapshot, whom)
     if call.json:
-        files = [{"file": str(e.file), "deleted": e.deleted} for e in edits]
+        files = [{"file": place.shown(e.file), "deleted": e.deleted} for e in edits]
         told = {"app": whom or None, "files": files, "changed": bool(edits), "still": still}
-        call.print_json(told | {"notice": notice})
+        call.print_json(told | kept_document(kept))
         return
-    name = whom or "everything"
     call.tell(
         f"{name} is resumed: the loop takes it up again." if edits else f"{name} is not suspended."
     )
     for line in still:
         call.tell(line)
-    if notice:
-        call.tell(notice)
+    if kept.notice:
+        call.tell(kept.notice)
 
 
 class _Said(Struct, frozen=True):

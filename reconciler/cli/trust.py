@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.model.container import ContainerSpec
+    from reconciler.model.identity import Identity
 
 _COLOURS = {
     Standing.TRUSTED: "green",
@@ -50,19 +51,20 @@ def test(
     call: Call,
     image: Annotated[str, typer.Argument(help="The image, with a tag or a digest.")],
     signature: Annotated[
-        str, typer.Option(help="What a manifest asks for: cosign://key/NAME.")
+        str, typer.Option(help="What a manifest asks for, like cosign://key/NAME.")
     ] = "",  # noqa: PT028 - a verb, not a test
 ) -> None:
     """Ask the registry who signed an image, and explain what the trust file says of that."""
     from msgspec.structs import replace
 
     from reconciler import wiring
-    from reconciler.core.trusting import judge, repository_of
+    from reconciler.core.signers import repository_of
+    from reconciler.core.trusting import judge
     from reconciler.model.evidence import Evidence
 
     settings = call.settings()
     trust = _usable(settings.trust, wiring.trust(settings))
-    subject, findings = wiring.look_at_signatures(image, trust.keys)
+    subject, findings = wiring.look_at_signatures(image, trust)
     evidence = Evidence(trust=trust, signatures={subject: findings})
     said = judge(image, signature, subject, evidence)
     name = replace(subject, repository=repository_of(image))
@@ -123,6 +125,8 @@ def _trust_document(file: Path, trust: Trust | None) -> dict[str, Any]:
         "mode": str(found.mode) if trust is not None and not trust.problem else None,
         "problem": found.problem,
         "keys": [{"name": k.name, "sha256": k.id} for k in found.keys],
+        "keyless": [_identity_document(identity) for identity in found.identities],
+        "trusted_root": found.root.id if found.root else None,
         "scopes": [
             {
                 "scope": s.name,
@@ -135,6 +139,11 @@ def _trust_document(file: Path, trust: Trust | None) -> dict[str, Any]:
             for s in found.scopes
         ],
     }
+
+
+def _identity_document(identity: "Identity") -> dict[str, Any]:
+    kind = "identity_regexp" if identity.is_pattern else "identity"
+    return {"name": identity.name, "issuer": identity.issuer, kind: identity.holder}
 
 
 def _image_document(container: "ContainerSpec", said: Verdict) -> dict[str, Any]:
@@ -173,6 +182,9 @@ def _show(
         page.print(f"{file}: {trust.mode}")
         for key in trust.keys:
             page.print(Text(f"  key {plain(key.name)}  {key.id[:_KEY_SHORT]}…"))
+        for it in trust.identities:
+            who = f"{plain(it.holder)}, whom {plain(it.issuer)} knows"
+            page.print(Text(f"  keyless {plain(it.name)}  {who}"))
         for scope in trust.scopes:
             quantity = "all" if scope.all_of else "any"
             page.print(

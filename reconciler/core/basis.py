@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 
 from reconciler.core import trusting
-from reconciler.core.permissions import beyond_baseline, permissions_of
+from reconciler.core.approvals import approved
+from reconciler.core.permissions import (
+    Permissions,
+    beyond_baseline,
+    permissions_of,
+    uncovered,
+)
 from reconciler.core.situation import Situation
 from reconciler.model.change import Basis
 from reconciler.model.desired import AppSpec
@@ -17,10 +23,19 @@ def basis(spec: AppSpec, situation: Situation) -> Basis:
 
 def _found(spec: AppSpec, situation: Situation) -> Iterator[tuple[str, str]]:
     yield "permissions", permission_hash(permissions_of(spec))
+    elevated = beyond_baseline(spec)
+    yield "elevated", _texts(elevated)
+    yield "unapproved", _texts(uncovered(elevated, approved(situation.desired, spec.id)))
     said = situation.desired.approvals.get(spec.id, ())
-    if beyond_baseline(spec) and len(said) == 1:
+    if elevated and len(said) == 1:
         yield "approval", str(said[0].origin)
-    verdicts = [trusting.verdict(c, situation.evidence) for c in spec.containers]
-    signers = sorted({name for verdict in verdicts for name in verdict.signers})
-    if signers:
-        yield "signers", ", ".join(signers)
+    if spec.id in situation.commits:
+        yield "changed_by", situation.commits[spec.id].id
+    signers = {c.name: trusting.verdict(c, situation.evidence).signers for c in spec.containers}
+    told = [f"{name}: {', '.join(sorted(who))}" for name, who in sorted(signers.items()) if who]
+    if told:
+        yield "signers", "; ".join(told)
+
+
+def _texts(permissions: Permissions) -> str:
+    return "; ".join(permission.text for permission in permissions)

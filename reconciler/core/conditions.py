@@ -61,6 +61,8 @@ _STALLED = frozenset(
         Reason.SECRET_LOST,
         Reason.NOT_ON_RECORD,
         Reason.NOT_VERIFIED,
+        Reason.SIGNER_CHANGED,
+        Reason.TAG_MOVED_BACK,
         Reason.JOB_FAILED,
         Reason.CRASH_LOOP,
         Reason.FAILED,
@@ -159,6 +161,7 @@ def _app_status(
         disk_bytes=disk.held(app, spec, situation.usage, before),
         disk_limit=spec.disk_limit if spec else None,
         suspended=suspension.in_force(situation.desired, app, situation.now),
+        commit=situation.commits.get(app),
     )
 
 
@@ -214,7 +217,7 @@ def _conditions(facts: _Facts, before: AppStatus | None) -> tuple[Condition, ...
     approved = policy.answer(facts.spec, facts.situation.evidence.policy) if facts.spec else None
     if approved:
         told[ConditionType.APPROVED] = approved
-    confined = confining.confined(facts.comparison, before)
+    confined = confining.confined(facts.comparison, before, facts.situation.observed.unlimited)
     if confined:
         told[ConditionType.CONFINED] = confined
     now = facts.situation.now

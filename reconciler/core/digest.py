@@ -7,7 +7,9 @@ default are left out, so that a later version may add fields without recreating 
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, cast
 
 from msgspec import NODEFAULT, Struct
@@ -16,7 +18,9 @@ from msgspec.structs import FieldInfo, fields
 from reconciler.model.container import ContainerSpec
 from reconciler.model.desired import AppSpec
 
-VERSION = "1"
+VERSION = "1"  # a new rule goes into RULES beside the ones before: what they made runs on
+
+Rules = Mapping[str, Callable[[ContainerSpec], Mapping[str, Any]]]
 
 # Carried out by the reconciler itself, or only remembered: a change recreates nothing.
 # What a build makes of its context is in the image's tag; where the context lies means nothing.
@@ -40,20 +44,30 @@ _NOT_COVERED = frozenset(
 )
 
 
-def container_digest(container: ContainerSpec) -> str:
-    """Return the digest of a container: the version of this rule, a dash, and 64 hex digits."""
-    covered = {k: v for k, v in _plain(container).items() if k not in _NOT_COVERED}
-    return f"{VERSION}-{_sha256(covered)}"
+def _first(container: ContainerSpec) -> Mapping[str, Any]:
+    return {k: v for k, v in _plain(container).items() if k not in _NOT_COVERED}
 
 
-def app_digest(app: AppSpec) -> str:
+RULES: Rules = MappingProxyType({"1": _first})
+
+
+def container_digest(
+    container: ContainerSpec,
+    version: str = VERSION,
+    rules: Rules = RULES,
+) -> str:
+    """Return the digest of a container: the version of a rule, a dash, and 64 hex digits."""
+    return f"{version}-{_sha256(rules[version](container))}"
+
+
+def app_digest(app: AppSpec, version: str = VERSION) -> str:
     """Return the digest of an app: it changes when one of its containers or their set changes."""
     covered = {
         "id": app.id,
         "containers": sorted((c.name, c.digest) for c in app.containers),
         "network": app.network.name if app.network else None,
     }
-    return f"{VERSION}-{_sha256(covered)}"
+    return f"{version}-{_sha256(covered)}"
 
 
 def content(app: AppSpec) -> str:
@@ -67,6 +81,11 @@ def content(app: AppSpec) -> str:
         "deadline": app.health_deadline,
     }
     return _sha256(covered)
+
+
+def version_of(digest: str) -> str:
+    """Return the version of the rule that made a digest."""
+    return digest.partition("-")[0]
 
 
 def short(digest: str) -> str:

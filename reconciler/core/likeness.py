@@ -66,6 +66,8 @@ def _process(wanted: ContainerSpec, facts: ContainerFacts) -> Iterator[str]:
     own = wanted.hostname or facts.ref[:_ID_SHOWN]
     if facts.hostname != own and wanted.network_policy is not NetworkPolicy.HOST:
         yield f"its hostname is {facts.hostname}, the manifest says {wanted.hostname or 'none'}"
+    if wanted.userns != "host":
+        yield "it was made for the users of the machine, the manifest gives it its own"
     if wanted.init != facts.init:
         yield _switch("an init process", wanted=wanted.init)
     signal = _signal(wanted.stop_signal or image.stop_signal or "SIGTERM")
@@ -162,6 +164,9 @@ def _confinement(wanted: ContainerSpec, facts: ContainerFacts) -> Iterator[str]:
             f"its seccomp profile is {facts.seccomp_profile},"
             f" the manifest says {wanted.seccomp_profile}"
         )
+    profile = facts.apparmor_profile or "none"
+    if wanted.apparmor_profile not in {"default", facts.apparmor_profile}:
+        yield (f"its AppArmor profile is {profile}, the manifest says {wanted.apparmor_profile}")
 
 
 def _devices(wanted: ContainerSpec, facts: ContainerFacts) -> Iterator[str]:

@@ -123,7 +123,10 @@ def _less_of_a_limit(approved: Permission, wanted: Permission) -> bool:
 # What else may who has one of these, and, of two of a kind, which is narrower.
 _INCLUDED: Final[Mapping[str, frozenset[Kind]]] = {
     "privileged": frozenset(
-        {Kind.DEVICE, Kind.CAPABILITY, Kind.SYSCTL, Kind.NEW_PRIVILEGES, Kind.SECCOMP},
+        [
+            *(Kind.DEVICE, Kind.CAPABILITY, Kind.SYSCTL),
+            *(Kind.NEW_PRIVILEGES, Kind.SECCOMP, Kind.APPARMOR),
+        ],
     ),
     "network host": frozenset({Kind.PORT, Kind.EGRESS}),
 }
@@ -172,6 +175,7 @@ def _limits(spec: AppSpec) -> Iterator[Permission]:
 
 # What every app has, and what is less.
 _USUAL_FILTERS = frozenset({"default", "strict"})
+_OWN_PROFILES = frozenset({"default", "required"})
 
 
 def _of_container(spec: AppSpec, container: ContainerSpec) -> Iterator[Permission]:
@@ -181,6 +185,8 @@ def _of_container(spec: AppSpec, container: ContainerSpec) -> Iterator[Permissio
         yield Permission(Kind.NEW_PRIVILEGES)
     if container.seccomp_profile not in _USUAL_FILTERS:
         yield Permission(Kind.SECCOMP, container.seccomp_profile)
+    if container.apparmor_profile not in _OWN_PROFILES:
+        yield Permission(Kind.APPARMOR, container.apparmor_profile)
     for capability in container.capabilities:
         yield Permission(Kind.CAPABILITY, capability)
     for device in container.devices:

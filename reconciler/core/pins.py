@@ -14,7 +14,7 @@ from reconciler.model.container import ContainerSpec, PullPolicy
 from reconciler.model.desired import AppSpec, Desired
 from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.observed import ContainerState, Observed, ObservedContainer
-from reconciler.model.pin import Freshness, ImageInUse, Pin, PinKey, Told
+from reconciler.model.pin import Freshness, ImageInUse, Past, Pin, PinKey, Told
 
 Pins = Mapping[PinKey, Pin]
 _UNUSABLE = frozenset({ContainerState.LOST, ContainerState.BROKEN})
@@ -131,6 +131,22 @@ def to_pin(used: Iterable[ImageInUse], told: Mapping[str, Told]) -> dict[PinKey,
         (u.app, u.container): Pin(u.image, told[u.image].digest)
         for u in used
         if u.image in told and told[u.image].digest not in {"", u.pinned}
+    }
+
+
+def moved_back(
+    used: Iterable[ImageInUse], pins: Pins, past: Mapping[PinKey, Past]
+) -> dict[PinKey, str]:
+    """
+    Return which of these pins are of images that were replaced before, and say so.
+
+    What runs is no way back: an update that was given up leaves a pin that is newer.
+    """
+    running = {(u.app, u.container): u.running for u in used}
+    return {
+        key: f"{pin.image} has moved back to {pin.digest[_SHOWN]}, which was replaced before"
+        for key, pin in sorted(pins.items())
+        if key in past and pin in past[key].replaced and pin.digest != running.get(key)
     }
 
 

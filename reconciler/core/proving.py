@@ -2,17 +2,26 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from reconciler.core import trusting
+from reconciler.core import signers, trusting
 from reconciler.core.comparison import Comparison
 from reconciler.model.change import Reason
 from reconciler.model.container import ContainerSpec
 from reconciler.model.evidence import Evidence
-from reconciler.model.trust import Check, Mode, Standing, Trust
+from reconciler.model.pin import Past, PinKey, Signer
+from reconciler.model.signature import Denial
+from reconciler.model.trust import Check, Mode, Standing, Trust, Verdict
 
-_HELD = (
-    (Standing.DENIED, Reason.NOT_VERIFIED),
-    (Standing.PENDING, Reason.SIGNATURE_PENDING),
+_REASONS = {
+    Denial.SIGNER_CHANGED: Reason.SIGNER_CHANGED,
+    Denial.MOVED_BACK: Reason.TAG_MOVED_BACK,
+}
+_ORDER = (
+    Reason.NOT_VERIFIED,
+    Reason.SIGNER_CHANGED,
+    Reason.TAG_MOVED_BACK,
+    Reason.SIGNATURE_PENDING,
 )
+_NOTHING = Past()
 _BLIND = "what runs goes on, and nothing is installed or updated until it is mended"
 _UNGUARDED = (
     "there is no trust file, so nobody looks at who signed the images that are run;"
@@ -25,12 +34,38 @@ def unproven(containers: Iterable[ContainerSpec], evidence: Evidence) -> tuple[R
     trust = evidence.trust
     if trust is not None and _warns(trust):
         return None
-    verdicts = [trusting.verdict(c, evidence) for c in containers]
-    for standing, reason in _HELD:
-        told = [v.message for v in verdicts if v.standing is standing]
-        if told:
-            return reason, "; ".join(dict.fromkeys(told))
-    return None
+    told: dict[Reason, list[str]] = {}
+    for container in containers:
+        verdict = trusting.verdict(container, evidence)
+        if not verdict.permits:
+            told.setdefault(_reason(verdict), []).append(verdict.message)
+    first = next((reason for reason in _ORDER if reason in told), None)
+    return (first, "; ".join(dict.fromkeys(told[first]))) if first else None
+
+
+def _reason(verdict: Verdict) -> Reason:
+    if verdict.standing is Standing.PENDING:
+        return Reason.SIGNATURE_PENDING
+    return _REASONS.get(verdict.denial or Denial.UNSIGNED, Reason.NOT_VERIFIED)
+
+
+def first_signers(
+    comparisons: Mapping[str, Comparison], evidence: Evidence
+) -> dict[PinKey, tuple[Signer, ...]]:
+    """Return who signed what is there now, where nobody is remembered yet: they may again."""
+    trust, found = evidence.trust, dict[PinKey, tuple[Signer, ...]]()
+    if trust is None or trust.problem:
+        return found
+    for comparison in comparisons.values():
+        new = {c.name for c in comparison.to_create()}
+        for container in comparison.spec.containers:
+            key = (container.app, container.name)
+            if container.name in new or evidence.past.get(key, _NOTHING).signers:
+                continue
+            signed = trusting.verdict(container, evidence).signers
+            if signed:
+                found[key] = signers.known_as(trust, signed)
+    return found
 
 
 def to_check(comparisons: Mapping[str, Comparison], evidence: Evidence) -> tuple[Check, ...]:
@@ -52,11 +87,12 @@ def _checks(comparison: Comparison, trust: Trust, evidence: Evidence) -> Iterato
     """What a running container's image is by now is asked by nobody but `archipelago update`."""
     create = comparison.to_create()
     for container in comparison.spec.containers:
-        keys = trusting.keys_for(trust, container)
+        counts = trusting.is_covered(trust, container)
         wanted = trusting.is_certain(container) or (container.guarded and container in create)
-        if keys and wanted and not trusting.verdict(container, evidence).permits:
+        if counts and wanted and not trusting.verdict(container, evidence).permits:
             subject = trusting.subject_of(container)
-            yield Check(container.app, container.name, container.image, subject, keys)
+            key = (container.app, container.name)
+            yield Check(*key, container.image, subject, trust.keys, trust.root)
 
 
 def notices(evidence: Evidence, comparisons: Mapping[str, Comparison]) -> tuple[str, ...]:

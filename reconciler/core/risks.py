@@ -230,6 +230,7 @@ _SENTENCES: Final[Mapping[Kind, Callable[[Permission], str]]] = {
     Kind.SYSCTL: _value("Setting of the kernel"),
     Kind.NEW_PRIVILEGES: lambda _: "New privileges: its programs may gain rights (setuid)",
     Kind.SECCOMP: lambda p: f"System calls: {p.value}, not the usual filter",
+    Kind.APPARMOR: lambda p: f"AppArmor: {p.value}, not the profile that is made for it",
     Kind.FILE: _value("File of another app"),
     Kind.DATA: _value("Data of another app"),
     Kind.SECRET: lambda p: f"Secret of its own: {p.value.partition('/')[2]}",

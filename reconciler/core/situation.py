@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
+from reconciler.model.commit import Commit
 from reconciler.model.desired import Desired
 from reconciler.model.evidence import Evidence
 from reconciler.model.health import ProbeRecord
@@ -24,7 +25,8 @@ class Situation(Struct, frozen=True):
     `tried`: what was found that it reaches.
     `last_words` are, by ref, the ends of the logs of containers that keep ending; `ready_since`
     says of which apps it was told that they serve, and since when; `window` is how long one has to
-    serve until its failures, and the revision before, are left behind.
+    serve until its failures, and the revision before, are left behind. `commits` are, by app,
+    those that changed its files last.
     `prune_limit` is how many apps may be removed at once without a word from the operator, or a
     third of all, whichever is larger.
     """
@@ -41,6 +43,7 @@ class Situation(Struct, frozen=True):
     last_words: Mapping[str, str] = field(default_factory=dict[str, str])
     ready_since: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     window: timedelta = WINDOW
+    commits: Mapping[str, Commit] = field(default_factory=dict[str, Commit])
 
 
 def by_app(observed: Observed) -> dict[str, tuple[ObservedContainer, ...]]:

@@ -197,6 +197,8 @@ def _container(
         capabilities=tuple(sorted(container.security.capabilities)),
         privileged=container.security.privileged,
         seccomp_profile=container.security.seccomp_profile,
+        userns=manifest.security.userns,
+        apparmor_profile=container.security.apparmor_profile,
         no_new_privileges=container.security.no_new_privileges,
         readonly_root=container.security.readonly_root,
         resources=_resources(container, platform),

@@ -2,37 +2,35 @@
 Whose images may be run: what the trust file says, beside what signatures prove. Pure.
 
 The most specific scope that covers an image decides, and what no scope covers is not trusted. A
-manifest may only ask for more. A bundle does not say of which repository an image is, so a key
-that signs for several could be made to speak for the wrong one: see `_bound`.
+manifest may only ask for more. Where an image was trusted before, another signer, or a tag that
+goes back, is not enough.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from reconciler.core import signers
+from reconciler.core.signers import Case, repository_of
 from reconciler.model.container import ContainerSpec
 from reconciler.model.desired import AppSpec, Desired
 from reconciler.model.evidence import Evidence
-from reconciler.model.image_reference import (
-    ImageReference,
-    ImageReferenceError,
-    parse_image_reference,
-)
-from reconciler.model.pin import Pin, PinKey
-from reconciler.model.signature import Denial, Findings, Signature, SignatureFormat, Subject
+from reconciler.model.identity import asked
+from reconciler.model.image_reference import ImageReference, parse_image_reference
+from reconciler.model.pin import Past, Pin, PinKey, Signer
+from reconciler.model.signature import Denial, Findings, Subject
 from reconciler.model.trust import (
     Mode,
     Scope,
     SignatureRecords,
     Standing,
     Trust,
-    TrustedKey,
     Verdict,
 )
 
 NAMED = "cosign://key/"
-_ALIASES = {"index.docker.io": "docker.io"}
+_SHOWN = slice(7, 15)  # of `sha256:` and its digits
 # Where several things that were found prove nothing, the one that tells most is told.
 _TELLING = (
     Denial.IDENTITY_MISMATCH,
@@ -42,25 +40,15 @@ _TELLING = (
 )
 _WORDS = {
     Denial.UNSIGNED: "it has no signature",
-    Denial.UNKNOWN_SIGNER: "none of the keys that count here has signed it",
+    Denial.UNKNOWN_SIGNER: "nobody who counts here has signed it",
     Denial.DIGEST_MISMATCH: "its signature is of another image",
     Denial.IDENTITY_MISMATCH: "its signature does not say that it is of this repository",
     Denial.NOT_A_SIGNATURE: "what is beside it is no signature of an image",
+    Denial.UNSUPPORTED: (
+        "its signature is keyless, which cannot be verified here: install"
+        " archipelago-reconciler[keyless] and start the loop anew"
+    ),
 }
-
-
-class _Case(Struct, frozen=True):
-    """An image before a scope, with the names of the keys that count."""
-
-    trust: Trust
-    scope: Scope
-    repository: str
-    names: tuple[str, ...]
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """The names of those keys by their ids."""
-        return {k.id: k.name for k in self.trust.keys if k.name in self.names}
 
 
 def guarded(spec: AppSpec, trust: Trust | None) -> AppSpec:
@@ -79,13 +67,6 @@ def is_local(container: ContainerSpec) -> bool:
 @lru_cache(maxsize=4096)
 def _parsed(image: str) -> ImageReference:
     return parse_image_reference(image)
-
-
-@lru_cache(maxsize=4096)
-def repository_of(image: str) -> str:
-    """Return the full name of an image's repository."""
-    named = parse_image_reference(parse_image_reference(image).canonical)
-    return f"{_ALIASES.get(named.registry, named.registry)}/{named.repository}"
 
 
 def is_certain(container: ContainerSpec) -> bool:
@@ -120,7 +101,51 @@ def verdict(container: ContainerSpec, evidence: Evidence) -> Verdict:
     if is_local(container):
         return Verdict(Standing.LOCAL, "it was made on this box")
     subject = _meant(container, evidence)
-    return judge(container.image, container.signature, subject, evidence)
+    said = judge(container.image, container.signature, subject, evidence)
+    key = (container.app, container.name)
+    if not is_certain(container):
+        said = _not_back(container, subject.digest, evidence.past.get(key), said)
+    return as_before(key, container.image, evidence, said)
+
+
+def another_signer(key: PinKey, evidence: Evidence, said: Verdict) -> tuple[Signer, ...]:
+    """Return who is trusted with an image, where none of them signed for the container so far."""
+    past = evidence.past.get(key)
+    if said.standing is not Standing.TRUSTED or past is None or not past.signers:
+        return ()
+    now = signers.known_as(evidence.trust or Trust(), said.signers)
+    return () if {s.id for s in now} & {s.id for s in past.signers} else now
+
+
+def as_before(key: PinKey, image: str, evidence: Evidence, said: Verdict) -> Verdict:
+    """Return a verdict, unless whom it trusts is another than signed for the container so far."""
+    now = another_signer(key, evidence, said)
+    if not now:
+        return said
+    new, old = _names_of(now), _names_of(evidence.past[key].signers)
+    another = "another one by the name of " if new == old else ""
+    why = (
+        f"{image} is signed by {another}{new}, and was by {old} until now;"
+        f" if that is meant: `archipelago confirm signer {key[0]}`"
+    )
+    return Verdict(Standing.DENIED, why, Denial.SIGNER_CHANGED, (), (*said.steps, why))
+
+
+def _names_of(those: Iterable[Signer]) -> str:
+    return ", ".join(sorted({s.name for s in those}))
+
+
+def _not_back(container: ContainerSpec, digest: str, past: Past | None, said: Verdict) -> Verdict:
+    """Return a verdict, unless a tag means again what it was replaced by something else as."""
+    if said.standing is not Standing.TRUSTED or past is None:
+        return said
+    if Pin(container.image, digest) not in past.replaced:
+        return said
+    why = (
+        f"{container.image} has moved back to {digest[_SHOWN]}, which was replaced before;"
+        f" if that is meant: `archipelago update {container.app} --back`"
+    )
+    return Verdict(Standing.DENIED, why, Denial.MOVED_BACK, (), (*said.steps, why))
 
 
 def judge(image: str, wanted: str, subject: Subject, evidence: Evidence) -> Verdict:
@@ -131,16 +156,16 @@ def judge(image: str, wanted: str, subject: Subject, evidence: Evidence) -> Verd
     if scope is None:
         why = f"no scope of the trust file covers {repository}"
         return _denied(image, why, Denial.UNTRUSTED)
-    names = _names(scope, wanted)
+    names = _names(trust, scope, wanted)
     quantity = "all" if scope.all_of else "one"
     steps = (
         f"{repository} is covered by the scope {scope.name}",
         f"{quantity} must have signed it: {', '.join(names) or 'nobody'}",
     )
     if not names:
-        why = f"the key that it asks for, {wanted}, does not count in the scope {scope.name}"
+        why = f"who it asks for, {wanted}, does not count in the scope {scope.name}"
         return _denied(image, why, Denial.UNKNOWN_SIGNER, steps)
-    case = _Case(trust, scope, repository, names)
+    case = Case(trust, scope, repository, names, asked(wanted))
     decided = _by_findings(image, case, found)
     return replace(decided, steps=(*steps, *decided.steps))
 
@@ -151,8 +176,11 @@ def scope_of(trust: Trust, repository: str) -> Scope | None:
     return max(covering, key=lambda s: len(s.name), default=None)
 
 
-def _names(scope: Scope, wanted: str) -> tuple[str, ...]:
+def _names(trust: Trust, scope: Scope, wanted: str) -> tuple[str, ...]:
     """A manifest may leave one of several, never add one; where all are needed, all are."""
+    if asked(wanted) is not None:
+        keyless = tuple(i.name for i in trust.identities if i.name in scope.keys)
+        return (scope.all_of or keyless) if keyless else ()
     if not wanted.startswith(NAMED):
         return scope.keys
     name = wanted.removeprefix(NAMED)
@@ -161,72 +189,35 @@ def _names(scope: Scope, wanted: str) -> tuple[str, ...]:
     return scope.all_of or (name,)
 
 
-def _by_findings(image: str, case: _Case, found: Findings | None) -> Verdict:
+def _by_findings(image: str, case: Case, found: Findings | None) -> Verdict:
     if found is None:
         return Verdict(Standing.PENDING, f"its signatures are looked for: {image}")
-    told = tuple(sorted(_told(case, s) for s in found.signatures))
-    signers = sorted({case.keys[s.key] for s in found.signatures if not _denial(case, s)})
-    enough = bool(signers) and (not case.scope.all_of or set(signers) == set(case.names))
+    told = tuple(sorted(signers.told(case, s) for s in found.signatures))
+    by = sorted({case.signer(s) for s in found.signatures if not signers.denial(case, s)})
+    enough = bool(by) and (not case.scope.all_of or set(by) == set(case.names))
     if enough:
-        why = f"signed by {', '.join(signers)}"
-        return Verdict(Standing.TRUSTED, why, None, tuple(signers), (*told, why))
-    if not case.keys.keys() <= found.tried:
+        why = f"signed by {', '.join(by)}"
+        return Verdict(Standing.TRUSTED, why, None, tuple(by), (*told, why))
+    if not case.needed() <= found.tried:
         if found.error:
             return _denied(image, found.error, Denial.UNREACHABLE, told)
         return Verdict(Standing.PENDING, f"its signatures are looked for: {image}", steps=told)
     denial = _telling(case, found)
     why = _WORDS[denial]
-    if signers:
-        missing = ", ".join(sorted(set(case.names) - set(signers)))
+    if by and denial is Denial.UNKNOWN_SIGNER:
+        missing = ", ".join(sorted(set(case.names) - set(by)))
         why = f"it is not signed by all: {missing} is missing"
     return _denied(image, why, denial, told)
 
 
-def _telling(case: _Case, found: Findings) -> Denial:
-    denials = {d for s in found.signatures if (d := _denial(case, s))} | {*found.refused}
-    if any(not _denial(case, s) for s in found.signatures):
+def _telling(case: Case, found: Findings) -> Denial:
+    denials = {d for s in found.signatures if (d := signers.denial(case, s))} | {*found.refused}
+    if Denial.UNSUPPORTED in denials and case.takes_certificates():
+        return Denial.UNSUPPORTED  # that can be mended here
+    if any(not signers.denial(case, s) for s in found.signatures):
         return Denial.UNKNOWN_SIGNER  # some have signed, and not all that are needed
-    return next((d for d in _TELLING if d in denials), Denial.UNSIGNED)
-
-
-def _denial(case: _Case, signature: Signature) -> Denial | None:
-    """Say why a signature does not count here, if it does not."""
-    if signature.key not in case.keys or signature.format not in case.scope.formats:
-        return Denial.UNKNOWN_SIGNER
-    if signature.format is SignatureFormat.BUNDLE:
-        right = _bound(case, signature.key)
-    else:
-        right = _repository_named(signature.identity) == _expected(case)
-    return None if right else Denial.IDENTITY_MISMATCH
-
-
-def _bound(case: _Case, key: str) -> bool:
-    """Whether nothing but this repository can have been meant by a key's bundle."""
-    names = {k.name for k in case.trust.keys if k.id == key}  # it may be there under several
-    alone = sum(not names.isdisjoint(s.keys) for s in case.trust.scopes) == 1
-    only = alone and case.repository == case.scope.name
-    return case.scope.allow_unbound_identity or only
-
-
-def _expected(case: _Case) -> str:
-    scope, repository = case.scope, case.repository
-    return scope.remap + repository[len(scope.name) :] if scope.remap else repository
-
-
-def _repository_named(identity: str) -> str:
-    try:
-        return repository_of(identity)
-    except ImageReferenceError:
-        return ""
-
-
-def _told(case: _Case, signature: Signature) -> str:
-    names = {k.id: k.name for k in case.trust.keys}
-    name = names.get(signature.key, "a key that is not in the trust file")
-    about = f" for {signature.identity}" if signature.identity else ""
-    denial = _denial(case, signature)
-    counts = f"does not count ({denial})" if denial else "counts"
-    return f"a {signature.format} signature by {name}{about} {counts}"
+    unknown = Denial.UNKNOWN_SIGNER if denials else Denial.UNSIGNED
+    return next((d for d in _TELLING if d in denials), unknown)
 
 
 def _denied(image: str, why: str, denial: Denial | None, steps: tuple[str, ...] = ()) -> Verdict:
@@ -234,9 +225,9 @@ def _denied(image: str, why: str, denial: Denial | None, steps: tuple[str, ...] 
     return Verdict(Standing.DENIED, message, denial, steps=(*steps, why))
 
 
-def keys_for(trust: Trust, container: ContainerSpec) -> tuple[TrustedKey, ...]:
-    """Return the keys to try: all of the file, so that another scope needs no second look."""
-    return trust.keys if scope_of(trust, repository_of(container.image)) is not None else ()
+def is_covered(trust: Trust, container: ContainerSpec) -> bool:
+    """Whether anybody's signature would count for the image."""
+    return scope_of(trust, repository_of(container.image)) is not None
 
 
 def informed(
@@ -257,6 +248,6 @@ def informed(
                 continue
             if known is not None and known.image == container.image:
                 continue
-            if verdict(replace(container, pin=pin.digest), evidence).permits:
+            if verdict(container, evidence).permits:
                 found[key] = pin
     return replace(evidence, pins={**evidence.pins, **found}) if found else evidence, found

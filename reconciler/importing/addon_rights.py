@@ -40,11 +40,14 @@ def carry_privileged(given: Given, container: Section, work: Work) -> None:
 
 
 def carry_apparmor(given: Given, container: Section, work: Work) -> None:
-    """Leave the profile to the engine; one that is switched off or named is told."""
+    """Have the profile that is made for it; one that is named lies where add-ons are made."""
     text = given.closed_text()
-    if text is not None and text.lower() != "true":
-        given.not_carried("this version cannot choose an AppArmor profile")
-    del container, work
+    if text is not None and text.lower() == "false":
+        part(container, "security")["apparmor_profile"] = Leaf("unconfined", given.path)
+        given.permission("is not confined by AppArmor")
+    elif text is not None and text.lower() != "true":
+        given.not_carried("its AppArmor profile is not in this file; ours is made for it")
+    del work
 
 
 def carry_devices(given: Given, container: Section, work: Work) -> None:

@@ -121,8 +121,13 @@ def carry_security_options(given: Given, container: Section, work: Work) -> None
             case "seccomp", "unconfined":
                 security["seccomp_profile"] = Leaf("unconfined", entry.path)
                 entry.permission("may make any system call: no seccomp filter")
+            case "apparmor", "unconfined":
+                security["apparmor_profile"] = Leaf("unconfined", entry.path)
+                entry.permission("is not confined by AppArmor")
             case "apparmor", _:
-                entry.not_carried("this version cannot choose an AppArmor profile")
+                entry.not_carried(
+                    "its AppArmor profile is of another machine; ours is made for it"
+                )
             case _:
                 entry.not_carried("this security option has no counterpart")
 

@@ -52,6 +52,7 @@ class ContainerFacts(Struct, frozen=True):
     capabilities: tuple[str, ...] = ()
     privileged: bool = False
     seccomp_profile: str = "default"
+    apparmor_profile: str = ""  # empty: none
     no_new_privileges: bool = False
     readonly_root: bool = False
     resources: Resources = Resources()

@@ -82,6 +82,8 @@ class Reason(StrEnum):
     NOT_ON_RECORD = "NotOnRecord"
     SIGNATURE_PENDING = "SignaturePending"
     NOT_VERIFIED = "NotVerified"
+    SIGNER_CHANGED = "SignerChanged"
+    TAG_MOVED_BACK = "TagMovedBack"
     SECRET_LOST = "SecretLost"  # noqa: S105 - a reason, not a secret
 
 
@@ -272,7 +274,11 @@ class Result(StrEnum):
 
 
 class Outcome(Struct, frozen=True):
-    """A change that ended, and how. `message` is empty when it was applied."""
+    """
+    A change that ended, and how. `message` is empty when it was applied.
+
+    `made` are the names of the containers that it had made, each with its id.
+    """
 
     change: Change
     result: Result
@@ -280,3 +286,4 @@ class Outcome(Struct, frozen=True):
     began_at: datetime
     ended_at: datetime
     steps_done: int
+    made: tuple[tuple[str, str], ...] = ()

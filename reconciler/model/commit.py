@@ -1,8 +1,9 @@
 """Commits of a git source: what they are, and what was found out about them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 SHOWN = 10  # digits of an id, for people
 
@@ -51,7 +52,8 @@ class SourceStatus(Struct, frozen=True):
     Which commit is in force, and why no newer one is.
 
     `ref` is what is followed, `place` where; `told` is empty when all is well. `fetched_at` is
-    when the place answered last.
+    when the place answered last. `changes` has, by file, the commit that changed it last, as far
+    as that is known.
     """
 
     place: str
@@ -59,3 +61,4 @@ class SourceStatus(Struct, frozen=True):
     commit: Commit | None = None
     fetched_at: datetime | None = None
     told: str = ""
+    changes: Mapping[str, Commit] = field(default_factory=dict[str, Commit])

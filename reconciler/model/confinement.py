@@ -24,7 +24,8 @@ class Confinement(Struct, frozen=True):
     `capabilities` are all that it has or can ever get. `shared` are the kinds of namespaces that
     it has in common with the machine. `open` are the kernel's own files that it could change or
     learn too much from: neither hidden nor read-only. `sockets` are where those of container
-    engines are mounted. `label` is what AppArmor or SELinux confine it by; empty: neither does.
+    engines are mounted. `own_users`: nobody in it, not even its root, is root of the machine.
+    `label` is what AppArmor or SELinux confine it by; empty: neither does.
     """
 
     capabilities: tuple[str, ...] = ()
@@ -33,4 +34,5 @@ class Confinement(Struct, frozen=True):
     shared: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
     sockets: tuple[str, ...] = ()
+    own_users: bool = False
     label: str = ""

@@ -29,6 +29,13 @@ class ContainerState(StrEnum):
     BROKEN = "broken"
 
 
+class Hits(Struct, frozen=True):
+    """How often the kernel refused a run more: processes ended for memory, processes not made."""
+
+    memory: int = 0
+    pids: int = 0
+
+
 class ObservedContainer(Struct, frozen=True):
     """
     One container of ours, from its labels and its process.
@@ -39,8 +46,9 @@ class ObservedContainer(Struct, frozen=True):
     when the process that runs now began, in seconds since the machine's: finer than what engines
     tell, and only to tell what came first; 0 where it is not known. `address` is that of a running
     container in its app's network; `names` are those of other apps that it was given, None where
-    nobody looked; `limits` and `confinement` are what the kernel enforces now, None where nobody
-    can say.
+    nobody looked; `limits` and `confinement` are what the kernel enforces now, and `hits` how
+    often it did, None where nobody can say. `exec_at` is when somebody else than us was last seen
+    to run a command in it.
     """
 
     ref: str
@@ -63,6 +71,8 @@ class ObservedContainer(Struct, frozen=True):
     names: Names | None = None
     limits: Resources | None = None
     confinement: Confinement | None = None
+    hits: Hits | None = None
+    exec_at: datetime | None = None
     requires: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     source: str = ""
@@ -86,7 +96,8 @@ class Observed(Struct, frozen=True):
     """
     The world at one moment, ours only, sorted by app and container name.
 
-    `isolation` are the rules in force, by app; `unenforceable` says why there can be none.
+    `isolation` are the rules in force, by app; `unenforceable` says why there can be none, and
+    `unlimited` why no limit of a container is in force.
     `volumes` are looked for only where a decision hangs on them.
     """
 
@@ -95,6 +106,7 @@ class Observed(Struct, frozen=True):
     isolation: tuple[IsolationSpec, ...] = ()
     unenforceable: str = ""
     volumes: tuple[ObservedVolume, ...] = ()
+    unlimited: str = ""
 
     def of(self, app: str) -> tuple[ObservedContainer, ...]:
         """Return the containers of one app."""

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     SYSCTL = "sysctl"
     NEW_PRIVILEGES = "new-privileges"
     SECCOMP = "seccomp"
+    APPARMOR = "apparmor"
     FILE = "file"
     DATA = "data"
     SECRET = "secret"  # noqa: S105 - a kind, not a secret

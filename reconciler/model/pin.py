@@ -14,6 +14,25 @@ class Pin(Struct, frozen=True):
     digest: str
 
 
+class Signer(Struct, frozen=True, order=True):
+    """Who signed, by an `id` that is of nobody else; `name` is what the trust file said then."""
+
+    id: str
+    name: str
+
+
+class Past(Struct, frozen=True):
+    """
+    What is remembered of a container's image besides its pin.
+
+    `replaced` is what the same names were pinned to before, the newest last; `signers` are those
+    who may sign it without another word: of the first that was trusted, and whom the operator let.
+    """
+
+    replaced: tuple[Pin, ...] = ()
+    signers: tuple[Signer, ...] = ()
+
+
 class Told(Struct, frozen=True):
     """What a registry said that a name means now, or why it said nothing."""
 

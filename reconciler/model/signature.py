@@ -22,6 +22,9 @@ class Denial(StrEnum):
     NOT_A_SIGNATURE = "not_a_signature"
     UNREACHABLE = "unreachable"
     UNTRUSTED = "untrusted"
+    SIGNER_CHANGED = "signer_changed"
+    MOVED_BACK = "moved_back"
+    UNSUPPORTED = "unsupported"
 
 
 class Subject(Struct, frozen=True, order=True):
@@ -49,17 +52,20 @@ class Signature(Struct, frozen=True, order=True):
     A fact: this key signed this image. Whether that is enough is decided elsewhere.
 
     `key` is the SHA-256 of the public key (hex). `identity` is the repository that was signed with
-    the image, and empty where the format has none.
+    the image, and empty where the format has none. Of a keyless one, `key` is that of the trusted
+    root, by which the certificate is one of `holder`, whom `issuer` knows.
     """
 
     key: str
     format: SignatureFormat
     identity: str = ""
+    issuer: str = ""
+    holder: str = ""
 
 
 class Findings(Struct, frozen=True):
     """
-    What was found beside an image, once each of the keys in `tried` was tried.
+    What was found beside an image, once each of the keys (and roots) in `tried` was tried.
 
     `refused` says why other things that were found prove nothing. `error` is why nobody could be
     asked the last time; what was found before stays true.

@@ -6,8 +6,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from reconciler.model.anomaly import Anomaly
 from reconciler.model.change import Action
-from reconciler.model.commit import SourceStatus
+from reconciler.model.commit import Commit, SourceStatus
 from reconciler.model.desired import Suspension
 from reconciler.model.health import HealthState
 from reconciler.model.origin import Problem
@@ -68,7 +69,7 @@ class AppStatus(Struct, frozen=True):
 
     One that is not `requested` was installed for those in `required_by`. `disk_bytes` is what its
     volumes held when they were measured last, None where that is not known. `suspended` is the
-    word of the operator that is in force.
+    word of the operator that is in force. `commit` changed its files last, where that is known.
     """
 
     id: str
@@ -89,6 +90,7 @@ class AppStatus(Struct, frozen=True):
     disk_bytes: int | None = None
     disk_limit: int | None = None
     suspended: Suspension | None = None
+    commit: Commit | None = None
 
     def condition(self, kind: ConditionType) -> Condition | None:
         """Return the condition of that type."""
@@ -139,6 +141,7 @@ class Status(Struct, frozen=True):
     notices: tuple[str, ...] = ()
     lanes_busy: int = 0
     source: SourceStatus | None = None
+    anomalies: tuple[Anomaly, ...] = ()
 
     def of(self, app: str) -> AppStatus | None:
         """Return the status of one app."""

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
+from reconciler.model.identity import Identity, Root
 from reconciler.model.pin import Pin, PinKey
 from reconciler.model.signature import Denial, Findings, SignatureFormat, Subject
 
@@ -26,7 +27,9 @@ class TrustedKey(Struct, frozen=True):
 
 class Scope(Struct, frozen=True):
     """
-    Who has to have signed what lies at or below a name: `any_of` these keys, or `all_of` them.
+    Who has to have signed what lies at or below a name: `any_of` these, or `all_of` them.
+
+    They are keys and identities, by their names.
 
     `remap` is the name that was signed where this one is a mirror of it. A bundle names no
     repository; unless its key is for this one repository alone, it is taken only where an
@@ -42,7 +45,7 @@ class Scope(Struct, frozen=True):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The names of all keys that it speaks of."""
+        """The names of all keys and identities that it speaks of."""
         return self.any_of + self.all_of
 
     def covers(self, repository: str) -> bool:
@@ -51,12 +54,18 @@ class Scope(Struct, frozen=True):
 
 
 class Trust(Struct, frozen=True):
-    """The trust file. With a `problem` it could not be used, and says nothing else."""
+    """
+    The trust file. With a `problem` it could not be used, and says nothing else.
+
+    Where there are `identities` there is a `root`.
+    """
 
     mode: Mode = Mode.ENFORCE
     keys: tuple[TrustedKey, ...] = ()
     scopes: tuple[Scope, ...] = ()
     problem: str = ""
+    identities: tuple[Identity, ...] = ()
+    root: Root | None = None
 
 
 class Standing(StrEnum):
@@ -90,7 +99,7 @@ class Verdict(Struct, frozen=True):
 
 class Check(Struct, frozen=True):
     """
-    An image whose signatures are to be looked at, of one container, with these keys.
+    An image whose signatures are to be looked at, of one container, with these keys, or this root.
 
     A `subject` without a digest means that its registry is to be asked first what `image` is.
     """
@@ -100,6 +109,7 @@ class Check(Struct, frozen=True):
     image: str
     subject: Subject
     keys: tuple[TrustedKey, ...]
+    root: Root | None = None
 
 
 class SignatureRecords(Struct, frozen=True):

@@ -17,16 +17,26 @@ FORMAT = 1
 MOST_IDS = 2000  # what is forgotten is recognised anew
 _LARGEST = 4 * 2**20
 
+_Pins = Mapping[PinKey, Pin]
+
 
 class FileLedger:
     """Implements `ports.Ledger`. May be used from several threads and processes at once."""
 
-    def __init__(self, file: Path, warn: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        file: Path,
+        warn: Callable[[str], None] = lambda _: None,
+        replaced: Callable[[_Pins, _Pins], None] = lambda _, __: None,
+    ) -> None:
+        """`replaced` is told what was remembered, and what is instead, once that is written."""
         self._file = file
+        self._replaced = replaced
         self._ids_file = file.with_name("ids.json")
         self._warn = warn
         self._lock = Lock()
         self._read: tuple[tuple[int, int, int] | None, dict[PinKey, Pin]] = (None, {})
+        self._read_ids: tuple[durable.Signature | None, dict[str, str]] = (None, {})
         self._unwritten: dict[PinKey, Pin] = {}
 
     def pins(self) -> Mapping[PinKey, Pin]:
@@ -46,6 +56,11 @@ class FileLedger:
 
         self._try(added, dict(pins))
 
+    def ids(self) -> Mapping[str, str]:
+        """Return the ids of all images that were recognised, by name."""
+        with self._lock:
+            return self._ids()
+
     def recognised(self, name: str, image_id: str, *, made: bool = False) -> str:
         """Return the first id that was seen under a name, or that was made."""
         with self._lock:
@@ -62,12 +77,11 @@ class FileLedger:
             return image_id
 
     def _ids(self) -> dict[str, str]:
-        try:
-            with self._ids_file.open() as stream:
-                told: Any = json.loads(stream.read(_LARGEST))
-            return {str(name): str(found) for name, found in told.items()}
-        except (OSError, ValueError, AttributeError, RecursionError):
-            return {}
+        """The file is read only when it is another one; nobody changes what is returned."""
+        signature = durable.signature(self._ids_file)
+        if signature is None or signature != self._read_ids[0]:
+            self._read_ids = (signature, _parsed_ids(self._ids_file) if signature else {})
+        return self._read_ids[1]
 
     def write(self, pins: Mapping[PinKey, Pin]) -> None:
         """Remember these; raises OSError."""
@@ -99,6 +113,7 @@ class FileLedger:
             if changed != known:
                 durable.replace(self._file, _document(changed))
             self._unwritten = {}
+        self._replaced(known, changed)
 
     def _known(self) -> dict[PinKey, Pin]:
         signature = durable.signature(self._file)
@@ -118,6 +133,15 @@ def _document(pins: Mapping[PinKey, Pin]) -> str:
     for (app, container), pin in sorted(pins.items()):
         told.setdefault(app, {})[container] = {"image": pin.image, "digest": pin.digest}
     return json.dumps({"format": FORMAT, "pins": told}, indent=2) + "\n"
+
+
+def _parsed_ids(file: Path) -> dict[str, str]:
+    try:
+        with file.open() as stream:
+            told: Any = json.loads(stream.read(_LARGEST))
+        return {str(name): str(found) for name, found in told.items()}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
 
 
 def _parsed(file: Path) -> dict[PinKey, Pin]:

@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     ISOLATION = "isolation"  # an app reaches what it must not, or not what it may, or no longer
     CONFINEMENT = "confinement"  # the kernel lets an app do more than written, or no longer
     APPROVAL = "approval"  # an app runs with what is not approved, or no longer does
+    ANOMALY = "anomaly"  # something is not as on an ordinary day, or is again
     PURGE = "purge"  # the data of an app was deleted, because an operator said so
     GONE = "gone"  # nothing of an app is left
     PROBLEM = "problem"  # something in a file has to be mended, or was

@@ -23,6 +23,11 @@ def ledger_path(state_dir: Path) -> Path:
     return state_dir / "images" / "images.json"
 
 
+def past_path(state_dir: Path) -> Path:
+    """Return what images were before, and who signed them: beside the ledger, watched as it is."""
+    return state_dir / "images" / "past.json"
+
+
 def inventory_path(state_dir: Path) -> Path:
     """Return the file of what was adopted, in a folder of its own that is watched."""
     return state_dir / "adopted" / "inventory.json"

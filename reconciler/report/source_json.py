@@ -25,6 +25,24 @@ def source_document(source: SourceStatus) -> Json:
     }
 
 
+def commit_document(commit: Commit) -> Json:
+    """Return who changed something, when, and about what."""
+    return {
+        "commit": commit.id,
+        "author": commit.author,
+        "subject": commit.subject,
+        "committed_at": _text(commit.committed_at),
+    }
+
+
+def parse_commit(told: Any) -> Commit | None:  # noqa: ANN401 - JSON of any shape
+    """Return it; raises what a document of another shape leads to."""
+    if not told:
+        return None
+    name, author, subject = (str(told[key]) for key in ("commit", "author", "subject"))
+    return Commit(name, author, subject, _moment(told["committed_at"]))
+
+
 def parse_source(told: Any) -> SourceStatus | None:  # noqa: ANN401 - JSON of any shape
     """Return it; raises what a document of another shape leads to."""
     if not told:

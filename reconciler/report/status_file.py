@@ -49,6 +49,7 @@ class StatusFile:
             and status.apps == written.apps
             and status.problems == written.problems
             and status.notices == written.notices
+            and status.anomalies == written.anomalies
             and status.lanes_busy == written.lanes_busy
             and _at(status) == _at(written)
             and status.last_pass.error == written.last_pass.error

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+from reconciler.model.anomaly import Anomaly, AnomalyKind
 from reconciler.model.change import Action
 from reconciler.model.desired import Suspension
 from reconciler.model.health import HealthState
@@ -17,7 +18,12 @@ from reconciler.model.status import (
     Status,
 )
 from reconciler.report.moments import from_text, to_text
-from reconciler.report.source_json import parse_source, source_document
+from reconciler.report.source_json import (
+    commit_document,
+    parse_commit,
+    parse_source,
+    source_document,
+)
 
 FORMAT: Final = 1
 
@@ -39,6 +45,7 @@ def status_document(status: Status) -> Json:
         },
         "problems": [problem_document(p) for p in status.problems],
         "notices": list(status.notices),
+        "anomalies": [_anomaly_document(a) for a in status.anomalies],
         "lanes_busy": status.lanes_busy,
         "source": source_document(status.source) if status.source else None,
     }
@@ -61,6 +68,7 @@ def app_document(app: AppStatus) -> Json:
         "requested": app.requested,
         "disk": {"bytes": app.disk_bytes, "limit": app.disk_limit},
         "suspended": _suspension_document(app.suspended),
+        "changed_by": commit_document(app.commit) if app.commit else None,
         "last_change": app.last_change,
         "last_change_at": _optional(app.last_change_at),
         "manifest_changed_at": _optional(app.manifest_changed_at),
@@ -76,6 +84,15 @@ def problem_document(problem: Problem) -> Json:
         "message": problem.message,
         "hint": problem.hint,
         "app": problem.app,
+    }
+
+
+def _anomaly_document(anomaly: Anomaly) -> Json:
+    return {
+        "kind": str(anomaly.kind),
+        "app": anomaly.app or None,
+        "what": anomaly.what,
+        "message": anomaly.message,
     }
 
 
@@ -137,6 +154,7 @@ def _status(document: Any) -> Status:  # noqa: ANN401 - JSON of any shape
         notices=_each(document.get("notices"), str),
         lanes_busy=int(document.get("lanes_busy") or 0),
         source=parse_source(document.get("source")),
+        anomalies=_each(document.get("anomalies"), _anomaly),
     )
 
 
@@ -165,7 +183,13 @@ def _app(told: Mapping[str, Any]) -> AppStatus:
         disk_bytes=_number(disk.get("bytes")),
         disk_limit=_number(disk.get("limit")),
         suspended=_suspension(told.get("suspended")),
+        commit=parse_commit(told.get("changed_by")),
     )
+
+
+def _anomaly(told: Mapping[str, Any]) -> Anomaly:
+    kind, app = AnomalyKind(told["kind"]), str(told["app"] or "")
+    return Anomaly(kind, app, str(told["what"]), str(told["message"]))
 
 
 def _suspension(told: Any) -> Suspension | None:  # noqa: ANN401 - JSON

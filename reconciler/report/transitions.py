@@ -33,6 +33,7 @@ def transitions(before: Status | None, after: Status) -> list[Event]:
     return [
         *_engine(before, after, at),
         *_notices(before, after, at),
+        *_anomalies(before, after, at),
         *_problems(before, after, at),
         *_apps(before, after, at),
     ]
@@ -76,6 +77,18 @@ def _notices(before: Status | None, after: Status, at: datetime) -> Iterator[Eve
     for notice in after.notices:
         if notice not in known:
             yield Event("", EventKind.NOTICE, "Notice", notice, at, Level.WARNING)
+
+
+def _anomalies(before: Status | None, after: Status, at: datetime) -> Iterator[Event]:
+    known = {a.key: a for a in before.anomalies} if before else {}
+    present = {a.key: a for a in after.anomalies}
+    for key, new in present.items():
+        if key not in known:
+            yield Event(new.app, EventKind.ANOMALY, new.kind, new.message, at, Level.WARNING)
+    for key, gone in known.items():
+        if key not in present:
+            message = f"not seen any more: {gone.message}"
+            yield Event(gone.app, EventKind.ANOMALY, gone.kind, message, at)
 
 
 def _problems(before: Status | None, after: Status, at: datetime) -> Iterator[Event]:

@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from msgspec import Struct
 
 from reconciler.model.evidence import Evidence
+from reconciler.model.pin import Past, PinKey
 from reconciler.model.trust import Trust
 from reconciler.ports import Clock, Ledger
 from reconciler.security.policy import PolicyFile
@@ -30,6 +31,7 @@ class Memories(Struct, frozen=True):
     trust: Callable[[], Trust | None]
     policy: PolicyFile
     unrecorded: Callable[[], str] = str
+    past: Callable[[], Mapping[PinKey, Past]] = dict[PinKey, Past]
 
 
 class BoxEvidence:
@@ -58,6 +60,8 @@ class BoxEvidence:
             free_bytes=self._free(),
             secrets=kept,
             pins=self._memories.ledger.pins(),
+            past=self._memories.past(),
+            image_ids=self._memories.ledger.ids(),
             good=revisions.good(),
             failed=revisions.failed(),
             retried=revisions.retried(),

@@ -56,12 +56,17 @@ def _document(found: Mapping[Subject, Findings]) -> str:
             "repository": subject.repository,
             "digest": subject.digest,
             "tried": sorted(findings.tried),
-            "signatures": [[s.key, s.format, s.identity] for s in findings.signatures],
+            "signatures": [_told(s) for s in findings.signatures],
             "refused": list(findings.refused),
         }
         for subject, findings in found.items()
     ]
     return json.dumps({"format": FORMAT, "found": told}, indent=1) + "\n"
+
+
+def _told(signature: Signature) -> list[str]:
+    told = [signature.key, signature.format, signature.identity]
+    return [*told, signature.issuer, signature.holder] if signature.issuer else told
 
 
 def _parsed(file: Path) -> dict[Subject, Findings]:
@@ -74,8 +79,8 @@ def _parsed(file: Path) -> dict[Subject, Findings]:
             Subject(str(one["repository"]), str(one["digest"])): Findings(
                 frozenset(str(key) for key in one["tried"]),
                 tuple(
-                    Signature(str(key), SignatureFormat(kind), str(identity))
-                    for key, kind, identity in one["signatures"]
+                    Signature(str(key), SignatureFormat(kind), *(str(text) for text in more))
+                    for key, kind, *more in one["signatures"]
                 ),
                 tuple(Denial(word) for word in one["refused"]),
             )

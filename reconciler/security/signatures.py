@@ -1,9 +1,9 @@
 """
-What signatures of an image prove. Pure: bytes in, facts out.
+What signatures of an image prove: bytes in, facts out.
 
-First the signature over the raw bytes, by a key that is known; only then are they read: what a
-stranger wrote is not. An attestation is no signature, whoever made it: it says what is in an
-image, not that the image is meant.
+First the signature over the raw bytes, by a key that is known or by a certificate; only then are
+they read: what a stranger wrote is not. An attestation is no signature, whoever made it: it says
+what is in an image, not that the image is meant.
 """
 
 import base64
@@ -12,8 +12,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from reconciler.model.identity import Root
 from reconciler.model.signature import Denial, Findings, Material, Signature, Subject
 from reconciler.model.signature import SignatureFormat as Format
+from reconciler.security.certificates import LibraryMissing, certified
 from reconciler.security.signing_keys import SigningKey
 
 SIGNED_TYPE = "https://sigstore.dev/cosign/sign/v1"
@@ -37,34 +39,62 @@ class _RefusedError(Exception):
 
 
 def examine(
-    subject: Subject, materials: Iterable[Material], keys: Mapping[str, SigningKey | None]
+    subject: Subject,
+    materials: Iterable[Material],
+    keys: Mapping[str, SigningKey | None],
+    root: Root | None = None,
 ) -> Findings:
-    """Return what is proved of an image; `keys` are by their id, None for one that is unusable."""
+    """
+    Return what is proved of an image; `keys` are by their id, None for one that is unusable.
+
+    Keyless ones prove nothing without a `root`; RegistryError where that is of no use.
+    """
     signatures: list[Signature] = []
     refused: list[Denial] = []
     usable = [key for key in keys.values() if key is not None]
     for material in materials:
         try:
-            signatures.append(_signature(subject, material, usable))
+            signatures.append(_signature(subject, material, usable, root))
         except _RefusedError as error:
             refused.append(error.denial)
     return Findings(
-        frozenset(keys),
+        frozenset((*keys, *((root.id,) if root else ()))),
         tuple(sorted(set(signatures))),
         tuple(sorted(set(refused))),
     )
 
 
-def _signature(subject: Subject, material: Material, keys: list[SigningKey]) -> Signature:
+def _signature(
+    subject: Subject, material: Material, keys: list[SigningKey], root: Root | None
+) -> Signature:
     match material.format:
         case Format.CLASSIC:
             key = _signer(material.content, _base64(material.signature), keys)
             return Signature(key, Format.CLASSIC, _simple(material.content, subject))
         case Format.BUNDLE:
-            content, told = _envelope(material.content)
+            bundle = _json(material.content)
+            content, told = _envelope(bundle)
+            if "certificate" in _mapping(bundle.get("verificationMaterial")):
+                return _keyless(subject, material.content, root)
             key = _signer(_pre_authenticated(content), told, keys)
             _statement(content, subject)
             return Signature(key, Format.BUNDLE)
+
+
+def _keyless(subject: Subject, bundle: bytes, root: Root | None) -> Signature:
+    """What is read is what was verified, not what another reader makes of the same bundle."""
+    if root is None:
+        raise _RefusedError(Denial.UNKNOWN_SIGNER)
+    try:
+        found = certified(root.text, bundle)
+    except LibraryMissing as error:
+        raise _RefusedError(Denial.UNSUPPORTED) from error
+    if found is None:
+        raise _RefusedError(Denial.UNKNOWN_SIGNER)
+    if found.payload_type != _PAYLOAD:
+        raise _RefusedError(Denial.NOT_A_SIGNATURE)
+    _statement(found.payload, subject)
+    return Signature(root.id, Format.BUNDLE, "", found.issuer, found.holder)
 
 
 def _signer(content: bytes, told: bytes, keys: list[SigningKey]) -> str:
@@ -84,9 +114,8 @@ def _simple(content: bytes, subject: Subject) -> str:
     return str(_mapping(critical.get("identity")).get("docker-reference") or "")
 
 
-def _envelope(content: bytes) -> tuple[bytes, bytes]:
+def _envelope(bundle: Mapping[str, Any]) -> tuple[bytes, bytes]:
     """Return what a bundle says is signed, and the one signature of it."""
-    bundle = _json(content)
     envelope = _mapping(bundle.get("dsseEnvelope"))
     signatures = _listed(envelope, "signatures")
     if bundle.get("mediaType") not in _BUNDLES or envelope.get("payloadType") != _PAYLOAD:

@@ -39,6 +39,8 @@ class _File(Struct):
     """What is known of one file: `loaded` is what its last quiet version held."""
 
     taken: Signature | None = None
+    shown: str = ""
+    modified: datetime = datetime.min.replace(tzinfo=UTC)
     loaded: Loaded = Loaded((), ())
     good: tuple[Document, ...] = ()
     pending: Signature | None = None
@@ -154,6 +156,8 @@ class DirectorySource:
             kept = self._last_good.load(path)
             file.good = load_documents(kept, shown).documents if kept else ()
         file.taken, file.pending = signature, None
+        file.shown = shown
+        file.modified = datetime.fromtimestamp(signature.modified_ns / 1e9, UTC)
 
     def _snapshot(self) -> tuple[Snapshot, Contexts]:
         documents = tuple(d for f in self._files.values() for d in f.loaded.documents)
@@ -176,11 +180,7 @@ class DirectorySource:
         return snapshot, contexts
 
     def _modified(self) -> dict[str, datetime]:
-        return {
-            str(self._root / path): datetime.fromtimestamp(file.taken.modified_ns / 1e9, UTC)
-            for path, file in self._files.items()
-            if file.taken is not None
-        }
+        return {f.shown: f.modified for f in self._files.values() if f.taken is not None}
 
     def _unreadable(self, error: OSError) -> Snapshot:
         why = (error.strerror or type(error).__name__).lower()

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -18,7 +18,9 @@ from typing import Any
 from reconciler import durable
 from reconciler.errors import SourceError
 from reconciler.model.commit import Commit
-from reconciler.sources.git import Blob, GitMirror, Remote
+from reconciler.sources import git_history
+from reconciler.sources.git import Blob, GitMirror
+from reconciler.sources.git_call import Remote
 
 FILES = 10_000
 BYTES = 64 * 2**20
@@ -46,6 +48,18 @@ def obstacles(blobs: Iterable[Blob]) -> Iterator[str]:
 def _is_safe(path: str) -> bool:
     parts = PurePosixPath(path).parts
     return not path.startswith("/") and ".." not in parts and "\0" not in path and bool(parts)
+
+
+def write_out(folder: Path, blobs: Sequence[Blob], mirror: GitMirror) -> None:
+    """Write these files into a folder that is empty. Raises OSError and SourceError."""
+    for blob, content in zip(blobs, mirror.contents(blobs), strict=True):
+        file = folder / blob.path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())  # a swap must not be on disk before what it leads to
+        file.chmod(0o755 if blob.mode == "100755" else 0o644)
 
 
 class Checkouts:
@@ -85,15 +99,7 @@ class Checkouts:
         fresh = place.with_name(place.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700, parents=True)
-        blobs = list(found)
-        for blob, content in zip(blobs, mirror.contents(blobs), strict=True):
-            file = fresh / blob.path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("xb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())  # the swap must not be on disk before what it leads to
-            file.chmod(0o755 if blob.mode == "100755" else 0o644)
+        write_out(fresh, list(found), mirror)
         fresh.rename(place)
         durable.settle(place.parent)
 
@@ -130,20 +136,31 @@ class GitRepository:
 
     def __init__(self, folder: Path, remote: Remote, below: str = "") -> None:
         self._below = below
-        self._mirror = GitMirror(folder / "mirror.git", remote)
+        self.mirror = GitMirror(folder / "mirror.git", remote)
         self._checkouts = Checkouts(folder, below)
-        self.fetch = self._mirror.fetch
-        self.commit = self._mirror.commit
-        self.contains = self._mirror.contains
-        self.between = self._mirror.between
-        self.tag = self._mirror.tag
-        self.raw = self._mirror.raw
+        self._changes = git_history.ChangesFile(folder, below)
+        self.fetch = self.mirror.fetch
+        self.commit = self.mirror.commit
+        self.contains = self.mirror.contains
+        self.between = self.mirror.between
+        self.tag = self.mirror.tag
+        self.raw = self.mirror.raw
         self.applied = self._checkouts.applied
+
+    def changes(self, commit: str) -> dict[str, Commit]:
+        """Return which commit changed each file last, by where it is when that one is in force."""
+        known = self._changes.known(commit)
+        if not known:
+            with suppress(SourceError, OSError):
+                found = git_history.last_changes(self.mirror.git, commit, self._below)
+                self._changes.keep(commit, found)
+                known = self._changes.known(commit)
+        return known
 
     def obstacles(self, commit: str) -> tuple[str, ...]:
         """Return what of a commit cannot be checked out, and why."""
-        return tuple(obstacles(self._mirror.files(commit, self._below)))
+        return tuple(obstacles(self.mirror.files(commit, self._below)))
 
     def take(self, commit: Commit) -> None:
         """Have the files of a commit in force, all at once."""
-        self._checkouts.take(commit, self._mirror)
+        self._checkouts.take(commit, self.mirror)

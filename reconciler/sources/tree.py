@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-MANIFEST_SUFFIXES = frozenset({".yml", ".yaml"})
+MANIFEST_SUFFIXES = (".yml", ".yaml")
 MAX_FILES = 10_000
 
 Wanted = Callable[[str], bool]
@@ -29,7 +29,7 @@ class Signature(Struct, frozen=True):
 
 def is_manifest(name: str) -> bool:
     """Whether a file is meant for us: not hidden, not the leftover of an editor or a tool."""
-    return not name.startswith((".", "#", "~")) and Path(name).suffix in MANIFEST_SUFFIXES
+    return not name.startswith((".", "#", "~")) and name.endswith(MANIFEST_SUFFIXES)
 
 
 def is_catalogue_manifest(name: str) -> bool:

@@ -16,7 +16,7 @@ from reconciler import durable
 from reconciler.errors import ConfigurationError
 from reconciler.model.manifest.complaint import complaints_of
 from reconciler.model.trust import Mode, Trust
-from reconciler.model.trust_document import ScopeDocument
+from reconciler.model.trust_document import ScopeDocument, TrustDocument
 from reconciler.sources.trust_file import LARGEST, TrustFile, Unusable, document
 
 _KEYS: Final = re.compile(r"^keys:[ \t]*(#.*)?$", re.MULTILINE)
@@ -110,8 +110,13 @@ def _check(file: str, old: str, new: str, wanted: ScopeDocument) -> None:
     except Unusable as error:
         raise by_hand from error
     known: Mapping[str, str] = before.keys if before else {}
-    same = before is None or (before.mode is after.mode and name not in known)
+    same = before is None or (_besides(before) == _besides(after) and name not in known)
     keys = {k: v for k, v in after.keys.items() if k != name}
     scopes = (wanted, *(before.scopes if before else ()))
     if not same or keys != dict(known) or after.scopes != scopes:
         raise by_hand
+
+
+def _besides(said: TrustDocument) -> object:
+    """Return what adding a key has nothing to do with."""
+    return said.mode, said.keyless, said.trusted_root

@@ -4,6 +4,8 @@ Reads the trust file: whose images may be run. It lies where nobody but the oper
 What is wrong with it is part of what is returned: nobody is trusted by half a file.
 """
 
+import hashlib
+import json
 import os
 import stat
 from collections.abc import Callable, Iterable
@@ -13,15 +15,17 @@ from typing import Final
 from msgspec import Struct
 from pydantic import ValidationError
 
+from reconciler.model.identity import Identity, Root
 from reconciler.model.manifest.complaint import complaints_of
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.trust import Scope, Trust, TrustedKey
-from reconciler.model.trust_document import ScopeDocument, TrustDocument
+from reconciler.model.trust_document import IdentityDocument, ScopeDocument, TrustDocument
 from reconciler.sources.manifests import problem_at
 from reconciler.sources.yaml_documents import parse
 
 LARGEST: Final = 2**20
 _BEGIN: Final = "-----BEGIN "
+_ROOT: Final = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 _Identity = tuple[tuple[int, ...] | None, ...]
 
 
@@ -77,7 +81,7 @@ class TrustFile:
         for name, written in said.keys.items():
             pem = written
             if _BEGIN not in written:
-                beside = _beside(file, name, written)
+                beside = _beside(file, f"the key {name}", written)
                 files.append(beside)
                 pem = self._text(beside).decode(errors="replace")
             found = self._key_id(pem)
@@ -85,7 +89,22 @@ class TrustFile:
                 raise Unusable(f"{file}: the key {name} is not a public key in PEM form")
             keys.append(TrustedKey(name, found, pem))
         scopes = tuple(_scope(scope) for scope in said.scopes)
-        return Trust(said.mode, tuple(keys), scopes)
+        identities = tuple(_identity_of(name, it) for name, it in said.keyless.items())
+        root = self._root(file, said.trusted_root, files) if said.trusted_root else None
+        return Trust(said.mode, tuple(keys), scopes, "", identities, root)
+
+    def _root(self, file: Path, written: str, files: list[Path]) -> Root:
+        """Return the trusted root; whether its certificates make sense turns out when used."""
+        beside = _beside(file, "the trusted root", written)
+        files.append(beside)
+        text = self._text(beside)
+        try:
+            kind = json.loads(text)["mediaType"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            kind = None
+        if kind != _ROOT:
+            raise Unusable(f"{beside} is not a trusted root of Sigstore; docs/trust.md has how")
+        return Root(hashlib.sha256(text).hexdigest(), text.decode(errors="replace"))
 
     def _text(self, file: Path) -> bytes:
         try:
@@ -103,10 +122,10 @@ class TrustFile:
             raise Unusable(f"{file}: {why}") from error
 
 
-def _beside(file: Path, name: str, written: str) -> Path:
+def _beside(file: Path, what: str, written: str) -> Path:
     if not written or Path(written).name != written:
         raise Unusable(
-            f"{file}: the key {name} is neither a PEM nor the name of a file beside the trust file"
+            f"{file}: {what} is neither a PEM nor the name of a file beside the trust file"
         )
     return file.parent / written
 
@@ -151,6 +170,14 @@ def _scope(written: ScopeDocument) -> Scope:
         written.allow_unbound_identity,
         written.remap or "",
     )
+
+
+def _identity_of(name: str, written: IdentityDocument) -> Identity:
+    holder = written.identity or written.identity_regexp or ""
+    is_pattern = written.identity is None
+    parts = json.dumps([written.issuer, holder, is_pattern])
+    made = f"keyless:{hashlib.sha256(parts.encode()).hexdigest()}"
+    return Identity(name, made, written.issuer, holder, is_pattern)
 
 
 def _identity(files: Iterable[Path]) -> _Identity:

@@ -7,20 +7,40 @@ It is shown and put on record, never decided by: nothing says that the files are
 import re
 from pathlib import Path
 
+from msgspec import Struct
+
 from reconciler.model.commit import Commit
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LONGEST = 4096
 
 
-def commit_of(folder: Path) -> Commit | None:
-    """Return the commit of the work tree around a folder; None where there is none."""
+class Tree(Struct, frozen=True):
+    """A work tree: its uppermost folder, and the folder in which git keeps what is of it."""
+
+    top: Path
+    folder: Path
+
+    @property
+    def objects(self) -> Path:
+        """Where its commits are: a work tree of its own shares them."""
+        return self.folder / (_text(self.folder / "commondir") or ".") / "objects"
+
+
+def around(folder: Path) -> Tree | None:
+    """Return the work tree around a folder; None where there is none."""
     here = folder.resolve()
     for place in (here, *here.parents):
         if (place / ".git").exists():
-            found = _head(_git_folder(place / ".git"))
-            return Commit(found) if _ID.fullmatch(found) else None
+            return Tree(place, _git_folder(place / ".git"))
     return None
+
+
+def commit_of(folder: Path) -> Commit | None:
+    """Return the commit of the work tree around a folder; None where there is none."""
+    tree = around(folder)
+    found = _head(tree.folder) if tree else ""
+    return Commit(found) if _ID.fullmatch(found) else None
 
 
 def _git_folder(link: Path) -> Path:

@@ -1,12 +1,13 @@
 """
-The same work by others: podman-compose, `podman kube play`, and the raw requests that it takes.
+The same work by others (podman-compose, `podman kube play`, ansible), and the raw requests for it.
 
 `python tests/bench/bench_peers.py [N…]`: N apps of one container each, 10 if not given. Where what
-others need is not there (catatonit for pods, podman-compose from PyPI), they are left out, with a
-word.
+others need is not there (catatonit for pods, podman-compose and ansible from PyPI), they are left
+out, with a word.
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -32,7 +33,8 @@ class Ours:
 
     def up(self, texts):
         for number, text in texts.items():
-            self._it.write(f"app{number:03}", command=SLEEP, environment={"TEXT": text})
+            same = {"command": SLEEP, "environment": {"TEXT": text}}
+            self._it.write(f"app{number:03}", container={"tmpfs": []}, **same)  # others have none
         self._it.run("apply", "--timeout", "300s", timeout=320)
 
     def down(self):
@@ -164,11 +166,60 @@ class Kube:
         self._it.podman("kube", "down", str(self._file))
 
 
+class Ansible:
+    name = "ansible, containers.podman"
+
+    def __init__(self, it, raw):
+        self._folder = it.root / "ansible"
+        self._folder.mkdir()
+
+    def up(self, texts):
+        self._texts = texts
+        self._play("present", "started")
+
+    def down(self):
+        self._play("absent", "absent")
+
+    def _play(self, network, container):
+        def task(module, state, **arguments):
+            return {f"containers.podman.{module}": {"state": state, **arguments}}
+
+        networks = [task("podman_network", network, name=f"net{n:03}") for n in self._texts]
+        containers = [
+            task(
+                "podman_container",
+                container,
+                name=f"app{number:03}",
+                image=BUSYBOX,
+                command=["sh", "-c", SLEEP],
+                env={"TEXT": text},
+                network=[f"net{number:03}"],
+                stop_time=0,
+            )
+            for number, text in self._texts.items()
+        ]
+        tasks = networks + containers if container == "started" else containers + networks
+        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+        (self._folder / "play.yml").write_text(json.dumps([play]))
+        subprocess.run(
+            [PLACE / "bin/ansible-playbook", "play.yml"],
+            cwd=self._folder,
+            env={**os.environ, "ANSIBLE_HOME": str(self._folder), "PATH": _path()},
+            check=True,
+            capture_output=True,
+            timeout=1800,
+        )
+
+
+def _path():
+    return f"{PLACE / 'bin'}:{os.environ['PATH']}"
+
+
 def races(count):
     """Cold, again without a change, one changed, all gone: in milliseconds, for everybody."""
     rows = []
     with box() as (it, raw):
-        for kind in (Raw4, Ours, Compose, Kube):
+        for kind in (Raw4, Ours, Compose, Kube, Ansible):
             try:
                 rows.append([kind.name, *_race(kind(it, raw), count)])
             except (subprocess.CalledProcessError, AssertionError, OSError) as error:

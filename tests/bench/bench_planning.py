@@ -22,15 +22,25 @@ from reconciler.model.observed import (
 from reconciler.model.snapshot import Snapshot
 from reconciler.sources.directory import DirectorySource
 
-COLUMNS = ["apps", "first read ms", "read again ms", "resolve ms", "plan ms", "status ms"]
+COLUMNS = [
+    "apps",
+    "first read ms",
+    "read again ms",
+    "one changed ms",
+    "resolve ms",
+    "plan ms",
+    "status ms",
+]
 
 
-def write(folder, count):
+def write(folder, count, **more):
     for number in range(count):
         needs = [f"app{number - 1:05}"] if number % 10 else []
         container = {"image": IMAGE, "command": ["serve"]}
         app = {"id": f"app{number:05}", "name": "x", "container": container}
-        document = {"app": {**app, "dependencies": needs, "environment": {"N": str(number)}}}
+        document = {
+            "app": {**app, "dependencies": needs, "environment": {"N": str(number), **more}}
+        }
         (folder / f"app{number:05}.yml").write_text(json.dumps(document))
 
 
@@ -43,13 +53,15 @@ def running(desired):
             c.name,
             c.digest,
             ContainerState.RUNNING,
+            networks=(c.network,),
             requires=c.requires,
             source=c.source,
         )
         for spec in desired.apps.values()
         for c in spec.containers
     )
-    networks = tuple(ObservedNetwork(s.network.name, s.id) for s in desired.apps.values())
+    own = [spec.network for spec in desired.apps.values()]
+    networks = tuple(ObservedNetwork(n.name, n.app, n.interface) for n in own)
     rules = tuple(
         isolation_of(spec, Surroundings(Situation(desired, Observed(), datetime.now(UTC))))
         for spec in desired.apps.values()
@@ -64,6 +76,10 @@ def measure(count):
         source = DirectorySource(Path(folder), clock, settle=0)
         first = timed(source.read)
         again = median([timed(source.read) for _ in range(3)])
+        changing = []
+        for number in range(5):
+            write(Path(folder), 1, CHANGED=str(number))
+            changing.append(timed(source.read))
         snapshot = source.read()
     desired = resolve(snapshot, Snapshot(), Platform())
     resolving = median(
@@ -75,7 +91,7 @@ def measure(count):
     planning = median([timed(lambda: plan(situation)) for _ in range(5)])
     reported = Reported(made, compared, {}, {}, {})
     telling = median([timed(lambda: app_statuses(situation, reported, None)) for _ in range(5)])
-    return [count, first, again, resolving, planning, telling]
+    return [count, first, again, median(changing), resolving, planning, telling]
 
 
 def main():

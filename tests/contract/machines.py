@@ -30,7 +30,7 @@ from reconciler.model import labels
 from reconciler.model.confinement import Confinement
 from reconciler.model.container import ContainerSpec, HealthCheck, HealthKind
 from reconciler.model.desired import NetworkSpec, VolumeSpec
-from reconciler.model.observed import ContainerState
+from reconciler.model.observed import ContainerState, Hits
 from reconciler.registry.ledger import FileLedger
 from reconciler.security.inventory import InventoryFile
 from reconciler.security.secrets import SecretFiles
@@ -244,6 +244,13 @@ class MemoryMachine(Machine):
         wide = replace(CONFINED, capabilities=tuple(sorted(capabilities)))
         self.world.confine_by_hand(spec.container_name, wide)
 
+    def exec_by_hand(self, spec):
+        self.world.exec_by_hand(spec.container_name)
+
+    def overreach(self, spec, *, memory=False):
+        """Let it ask the kernel for more than it may."""
+        self.world.hit(spec.container_name, Hits(memory=1) if memory else Hits(pids=1))
+
     def remove_by_hand(self, spec):
         self.world.remove_by_hand(spec.container_name)
 
@@ -307,8 +314,10 @@ class PodmanMachine(Machine):
         settings = Settings(
             data_dir=self.directory,
             shares_dir=self.directory / "shares",
+            profiles_dir=self.directory / "apparmor",
             registry=Registry(self.ledger),
             inventory=self.inventory,
+            quiet=0.0,  # no other loop was here
         )
         return PodmanDriver(instance, self.socket, secrets=self.secrets, settings=settings)
 
@@ -446,7 +455,24 @@ class PodmanMachine(Machine):
         name = ("--detach", "--name", spec.container_name, "--cgroupns=private")
         podman("run", *name, *given, *marks, self.image, *spec.command)
 
+    def exec_by_hand(self, spec):
+        podman("exec", spec.container_name, "busybox", "true")
+
+    def overreach(self, spec, *, memory=False):
+        """Let it ask the kernel for more than it may; who looks for the first time sees that."""
+        greedy = "for i in 1 2 3 4 5 6 7 8 9; do busybox sleep 1 & done; wait"
+        if memory:
+            greedy = "busybox dd if=/dev/zero of=/dev/null bs=64M count=1"
+        podman("exec", spec.container_name, "busybox", "sh", "-c", greedy, check=False)
+        self.driver = self.make_driver(self.instance)
+
     def remove_by_hand(self, spec):
+        ends = time.monotonic() + 10  # what it had mounted may be busy for a moment
+        while time.monotonic() < ends:
+            podman("rm", "--force", "--time", "0", spec.container_name, check=False)
+            if not podman("ps", "-aq", "--filter", f"name=^{spec.container_name}$"):
+                return
+            time.sleep(0.2)
         podman("rm", "--force", "--time", "0", spec.container_name)
 
     def adopt(self, adoptions):

@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from contract.machines import CONFINED, PORT, Wakes, context, until
@@ -29,7 +30,7 @@ from reconciler.model.container import (
 from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.isolation import Egress, IsolationSpec, Lead, Passage
-from reconciler.model.observed import ContainerState, Observed, ObservedNetwork
+from reconciler.model.observed import ContainerState, Hits, Observed, ObservedNetwork
 from reconciler.model.pin import Pin
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
 from reconciler.model.trial import MACHINE, Reach, Target
@@ -40,6 +41,7 @@ CREATED, RUNNING, EXITED = (
     ContainerState.EXITED,
 )
 ISOLATED = {"network_policy": NetworkPolicy.ISOLATED}
+HAS_APPARMOR = Path("/sys/kernel/security/apparmor").exists()
 
 
 def networked(machine, spec_of, **changes):
@@ -125,6 +127,61 @@ def test_an_exit_code_is_told(machine, code):
     seen = machine.see(spec)
     assert seen.exit_code == code
     assert seen.finished_at >= seen.started_at.replace(microsecond=0)
+
+
+def test_a_command_that_somebody_else_runs_in_it_is_told_and_wakes(machine):
+    spec, heard = machine.spec(), Wakes()
+    subscription = machine.driver.subscribe(heard)
+    machine.running(spec)
+    heard.quiet()
+    began = datetime.now(UTC)
+    assert machine.see(spec).exec_at is None
+    machine.exec_by_hand(spec)
+    assert heard.came()
+    assert until(lambda: machine.see(spec).exec_at)
+    assert timedelta() <= machine.see(spec).exec_at - began < timedelta(minutes=1)
+    subscription.close()
+
+
+def test_our_own_checks_are_no_commands_of_somebody_elses(machine):
+    spec = machine.spec()
+    subscription = machine.driver.subscribe(lambda: None)
+    machine.running(spec)
+    for command in (("busybox", "true"), ("busybox", "false"), ("/is/not/there",)):
+        machine.probe(spec, kind=HealthKind.EXEC, command=command)
+    with ThreadPoolExecutor(4) as pool:
+        checks = [
+            pool.submit(machine.probe, spec, kind=HealthKind.EXEC, command=("busybox", "true"))
+            for _ in range(8)
+        ]
+    assert all(check.result().ok for check in checks)
+    other = machine.running(machine.spec("other"))
+    machine.exec_by_hand(machine.spec("other"))  # its event comes behind those of our checks
+    assert until(lambda: machine.see(machine.spec("other")).exec_at)
+    assert other.exec_at is None
+    assert machine.see(spec).exec_at is None
+    subscription.close()
+
+
+def test_limits_that_are_hit_are_counted(machine):
+    spec = machine.spec(resources=Resources(memory=16 * 2**20, pids=8))
+    seen = machine.running(spec)
+    if seen.hits is None:
+        pytest.skip("the kernel does not tell it to who is not root")
+    assert seen.hits == Hits()
+    machine.overreach(spec, memory=True)
+    assert machine.see(spec).hits.memory > 0
+    machine.overreach(spec)
+    assert machine.see(spec).hits.pids > 0
+    machine.driver.stop(spec.container_name, 0.0)
+    assert machine.see(spec).hits is None
+
+
+def test_who_makes_a_container_learns_its_id(machine):
+    spec = machine.spec()
+    made = machine.driver.create(spec)
+    assert made == machine.see(spec).ref
+    assert machine.driver.create(spec) == made
 
 
 def test_a_process_that_is_killed_is_exited_or_just_ending_and_then_exited(machine):
@@ -1560,12 +1617,28 @@ def test_a_container_is_put_back_into_its_network_and_out_of_others(machine):
         ({"no_new_privileges": False}, {"no_new_privileges": False}),
         ({"seccomp_profile": "unconfined"}, {"seccomp": False}),
         ({"network_policy": NetworkPolicy.HOST}, {"shared": ("net",)}),
+        ({"userns": "auto"}, {"own_users": True}),
+        (
+            {"userns": "auto", "capabilities": ("CHOWN",)},
+            {"own_users": True, "capabilities": ("CHOWN",)},
+        ),
     ],
     ids=lambda given: " ".join(given) or "nothing",
 )
 def test_what_confines_a_process_is_read_from_the_kernel(machine, changes, kernel):
     seen = machine.running(machine.spec(**changes))
     assert replace(seen.confinement, label="") == replace(CONFINED, **kernel)
+
+
+@pytest.mark.skipif(HAS_APPARMOR, reason="this kernel has AppArmor")
+@pytest.mark.parametrize("profile", ["required", "mine"])
+def test_what_requires_a_profile_is_not_made_where_there_is_none(machine, profile):
+    spec = machine.spec(apparmor_profile=profile)
+    with pytest.raises(DriverRejected, match=f"`{profile}`, and this kernel has no AppArmor"):
+        machine.driver.create(spec)
+    assert not machine.has_container(spec.container_name)
+    usual = machine.running(machine.spec("usual", apparmor_profile="unconfined"))
+    assert usual.confinement.label == ""
 
 
 def test_what_runs_without_confinement_is_seen_to(machine):

@@ -23,6 +23,8 @@ class Box:
         self.state = root / "state"
         for folder in (self.desired, self.catalogue):
             folder.mkdir(parents=True, exist_ok=True)
+        # Whoever uses it: as whom, with which variables, and where the command is.
+        self.command, self.environment, self.who = COMMAND, os.environ, {}
         self.follows = False  # a repository, which is named in the settings
         self.said = ""  # by every verb
         self.process = None
@@ -45,13 +47,14 @@ class Box:
     def run(self, *arguments, check=True, timeout=90, env=None):
         """Use a verb once; return what it did."""
         done = subprocess.run(
-            [COMMAND, *arguments, *self._common()],
+            [self.command, *arguments, *self._common()],
             capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
             cwd=self.root,
-            env={**os.environ, **(env or {})},
+            env={**self.environment, **(env or {})},
+            **self.who,
         )
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
         if arguments[0] != "secret":
@@ -92,11 +95,12 @@ class Box:
         settings |= {"ARCHIPELAGO_WINDOW": "1", **env}  # what is replaced is soon removed
         with self.output.open("a") as log:
             self.process = subprocess.Popen(
-                [COMMAND, "run", *self._common()],
+                [self.command, "run", *self._common()],
                 stdout=log,
                 stderr=log,
                 cwd=self.root,
-                env={**os.environ, **settings},
+                env={**self.environment, **settings},
+                **self.who,
             )
 
     def stop(self, how=signal.SIGTERM):

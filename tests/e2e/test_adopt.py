@@ -85,6 +85,7 @@ def adopted(it, port, **more):
     it.run("resume", "web")
     it.wait_ready("web")
     it.wait(lambda s: app(s, "web")["reason"] == "InSync", "rest")
+    assert it.status()["anomalies"] == []
     return before
 
 
@@ -122,6 +123,7 @@ def test_what_was_adopted_is_kept_running_updated_and_removed_as_ours(box, free_
     it.wait(lambda s: app(s, "web")["containers"][0]["pid"] != before["State"]["Pid"], "a start")
     it.wait_ready("web")
     assert not same_run(it, before)
+    assert it.status()["anomalies"] == []
     it.podman("exec", "web", "sh", "-c", "echo kept > /www/kept")
     write(it, free_port, environment={"A": "b"})
     it.wait(lambda s: app(s, "web")["containers"][0]["id"] != before["Id"], "one of ours")

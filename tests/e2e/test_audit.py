@@ -37,6 +37,13 @@ def test_everything_that_is_there_is_on_record(box, podman_cli):
         podman_cli("rm", "-f", "intruder")
     assert not good
     assert "container intruder is there, and no entry says that we made it" in words
+    assert sound(it, "--against-runtime")[0]
+    (name,) = it.containers()
+    podman_cli("rm", "-f", "-t", "0", name)
+    podman_cli("create", "--name", name, *ours, IMAGE, "true")
+    good, words = sound(it, "--against-runtime")
+    assert not good
+    assert f"container {name} is there, and no entry says that we made it" in words
 
 
 def test_a_loop_that_was_killed_leaves_a_sound_log(box):

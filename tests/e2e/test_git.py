@@ -84,6 +84,56 @@ def test_a_push_is_an_install_and_on_record(signed, forge):
     assert "change it there, and push" in refused.stderr
 
 
+def test_a_verb_is_a_push_that_is_taken_and_named(box, forge, tmp_path):
+    """As a user: install on the box, and it is in the repository; then it runs."""
+    (tmp_path / "allowed").write_text(forge.key("alice") + forge.key("box"))
+    forge.commit("Add web", key="alice")
+    forge.git("clone", "-q", "--bare", str(forge.tree), str(forge.root / "bare.git"))
+    forge.git("config", "http.receivepack", "true", at=forge.root / "bare.git")
+    with served(forge.root) as address:
+        it = follow(
+            box,
+            forge,
+            f"{address}/bare.git",
+            verify="range",
+            allowed_signers=str(tmp_path / "allowed"),
+            push=True,
+        )
+        file = it.flags["config"]
+        file.write_text(f'commit_key = "{forge.keys / "box"}"\n' + file.read_text())
+        it.start()
+        it.wait_ready("web")
+        (tmp_path / "db.yml").write_text(manifest("db"))
+        told = it.json("install", "--manifest", str(tmp_path / "db.yml"))
+        head = forge.git("rev-parse", "main", at=forge.root / "bare.git")
+        assert (told["file"], told["commit"]) == ("box/db.yml", head)
+        it.wait_ready("web", "db")  # long before the interval is over: the verb woke the loop
+        source = it.status()["source"]
+        assert (source["commit"], source["signer"]) == (head, "box@example.org")
+        assert f"{head[:10]} Install db (" in it.run("status", "db").stdout
+        assert app(it.status(), "db")["changed_by"]["subject"] == "Install db"
+        assert app(it.status(), "web")["changed_by"]["subject"] == "Add web"
+        [begun] = [e for e in it.json("audit", "--app", "db")["entries"] if e["kind"] == "begin"]
+        assert (begun["commit"], begun["changed_by"]) == (head, head)
+        it.run("remove", "db")
+        it.wait_gone("db")
+        assert it.run("audit", "verify").returncode == 0
+
+
+def test_a_work_tree_is_committed_to_and_names_the_last_change(box, forge):
+    it = box()
+    desired = it.desired
+    forge.git("init", "-q", "-b", "main", str(desired), at=forge.root)
+    (desired / "web.yml").write_text(manifest("web"))
+    it.start()
+    it.wait_ready("web")
+    told = it.json("suspend", "web")
+    log = forge.git("log", "--format=%H %s", "--name-only", at=desired).split()
+    assert log == [told["commit"], "Suspend", "web", "web.suspend.yml"]
+    named = it.wait(lambda s: app(s, "web")["changed_by"], "the last change is known")
+    assert app(named, "web")["changed_by"]["commit"] == told["commit"]
+
+
 def test_nobody_goes_back_without_a_word_nor_without_a_signature(signed, forge):
     it = signed
     forge.write("box/db.yml", manifest("db"))

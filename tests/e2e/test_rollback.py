@@ -229,5 +229,6 @@ def test_a_crash_loop_is_told_once_with_its_last_words_and_without_secrets(box):
     kept = [f for f in it.state.rglob("*") if f.is_file() and "secrets" not in f.parts]
     assert all(secret not in f.read_text(errors="replace") for f in kept)
     assert secret not in it.output.read_text()
+    assert status["anomalies"] == [], "it is told as what it is, and no more"
     it.write("bad", command="exec sleep 9999")
     it.wait_ready("bad")

@@ -182,6 +182,40 @@ def test_the_strict_filter_leaves_no_way_to(machine, what):
     machine.remove_by_hand(spec)
 
 
+FOLDER = "/h"
+HARM = "echo attacked > /h/kept"
+
+
+def folder(path):
+    """A folder of the machine in which only root may write, as the manifest gives it."""
+    path.mkdir()
+    path.chmod(0o755)
+    (path / "kept").write_text("kept\n")
+    return MountSpec(MountKind.BIND, str(path), FOLDER)
+
+
+def test_root_inside_is_not_root_outside(machine, tmp_path):
+    given = folder(tmp_path / "given")
+    spec = machine.spec("own-users", userns="auto", mounts=(given,))
+    assert machine.running(spec).confinement.own_users
+    code, told = attempt(spec, HARM)
+    assert code != 0
+    assert "ermission denied" in told
+    assert attempt(spec, "cat /h/kept && id -u") == (0, "kept\n0\n")
+    for worse in ("chown 0 /h/kept", "chmod 666 /h/kept", "mknod /h/disk b $MAJOR $MINOR"):
+        assert attempt(spec, worse)[0] != 0
+    assert (tmp_path / "given/kept").read_text() == "kept\n"
+    machine.remove_by_hand(spec)
+
+
+def test_root_inside_is_root_outside_where_the_manifest_says_so(machine, tmp_path):
+    spec = machine.spec("host-users", mounts=(folder(tmp_path / "given"),))
+    assert not machine.running(spec).confinement.own_users
+    assert attempt(spec, HARM)[0] == 0
+    assert (tmp_path / "given/kept").read_text() == "attacked\n"
+    machine.remove_by_hand(spec)
+
+
 def test_a_fork_bomb_ends_at_the_limit_of_processes(machine, hostile):
     bomb = "for i in $(seq 200); do sleep 5 & done; wait"
     code, told = attempt(hostile, bomb)

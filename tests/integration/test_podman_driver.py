@@ -12,6 +12,8 @@ import pytest
 from contract.machines import PORT, PodmanMachine, Wakes, podman, until
 from msgspec.structs import replace
 
+from reconciler.drivers.podman.apparmor import ENABLED, AppArmor
+from reconciler.drivers.podman.apparmor_profile import profile
 from reconciler.drivers.podman.driver import Hooks, PodmanDriver, Settings
 from reconciler.errors import DriverConflict, DriverRejected, DriverUnavailable
 from reconciler.model.container import (
@@ -26,6 +28,7 @@ from reconciler.model.container import (
     ShareSpec,
     UlimitSpec,
 )
+from reconciler.model.desired import VolumeSpec
 from reconciler.model.observed import ContainerState
 from reconciler.model.secret import SecretKind, SecretRef, SecretSpec
 
@@ -177,8 +180,9 @@ def sharing(machine, script, path="/data/file", **changes):
     return node, reader
 
 
-def test_a_shared_file_is_a_copy_for_its_user_alone_that_follows_in_place(machine):
-    node, reader = sharing(machine, "echo one > /data/file", user="1000")
+@pytest.mark.parametrize("userns", ["host", "auto"])
+def test_a_shared_file_is_a_copy_for_its_user_alone_that_follows_in_place(machine, userns):
+    node, reader = sharing(machine, "echo one > /data/file", user="1000", userns=userns)
     machine.driver.write_files(reader.container_name, reader)
     machine.driver.start(reader.container_name)
     assert inside(reader, "cat", "/etc/shared/file") == "one"
@@ -609,3 +613,63 @@ def test_a_strict_container_does_its_work_and_nothing_a_service_does_not_need(ma
         assert "not permitted" in done.stderr or "permission denied" in done.stderr
     assert inside(spec, "sh", "-c", "(echo a; echo b) | sort -r | head -1") == "b"
     assert machine.see(spec).state is ContainerState.RUNNING
+
+
+@pytest.mark.skipif(Path("/sys/kernel/security/apparmor").exists(), reason="it has AppArmor")
+def test_podman_is_asked_for_the_profile_and_what_the_kernel_forgot_is_loaded(
+    machine, tmp_path, monkeypatch
+):
+    """As far as it goes on a kernel without: Podman looks for exactly the profile we made."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "apparmor_parser").write_text(f"#!/bin/sh\ncat > {tmp_path}/loaded\n")
+    (tools / "apparmor_parser").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    (tmp_path / ENABLED).parent.mkdir(parents=True)
+    (tmp_path / ENABLED).write_text("Y")
+    apparmor = AppArmor(tmp_path / "kept", lambda _: None, rootful=True, machine=tmp_path)
+    containers = machine.driver._containers
+    containers._places = replace(containers._places, apparmor=apparmor)
+    spec = machine.spec("profiled", capabilities=("CHOWN",))
+    name, text = profile(spec)
+    with pytest.raises(DriverRejected, match=f'apparmor profile "{name}" specified'):
+        machine.driver.create(spec)
+    assert (tmp_path / "loaded").read_text() == text
+    assert not machine.has_container(spec.container_name)
+
+
+def test_users_of_an_apps_own_find_what_is_theirs(machine):
+    """Volumes, files, shares, memory and folders that we make; again when it is made anew."""
+    volume = VolumeSpec(f"{machine.instance}-kept", "notes")
+    machine.driver.ensure_volume(volume)
+    own = machine.directory / "notes" / "folder"
+    mounts = (
+        MountSpec(MountKind.VOLUME, volume.name, "/data"),
+        MountSpec(MountKind.BIND, str(own), "/folder"),
+        MountSpec(MountKind.TMPFS, "", "/scratch"),
+    )
+    given = {
+        "mounts": mounts,
+        "userns": "auto",
+        "sysctls": (("net.core.somaxconn", "512"),),
+        "readonly_root": True,
+        "files": (FileSpec("/data", "conf", ("a\n",)),),
+    }
+    write = "for d in /data /folder /scratch /tmp; do echo a >> $d/mine || exit 1; done"
+    for number, name in enumerate(("first", "second"), start=1):
+        spec = machine.spec(name, **given)
+        ref = machine.made(spec).ref
+        machine.driver.write_files(ref, spec)
+        machine.driver.start(ref)
+        assert inside(spec, "sh", "-c", f"{write}; cat /data/conf /data/mine") == "\n".join(
+            ["a"] * (number + 1)
+        )
+        assert inside(spec, "stat", "-c", "%u", "/data/conf", "/data/mine", "/folder/mine") == (
+            "0\n0\n0"
+        )
+        assert inside(spec, "cat", "/proc/sys/net/core/somaxconn") == "512"
+    first, second = (machine.see(machine.spec(n, **given)).pid for n in ("first", "second"))
+    maps = [Path(f"/proc/{pid}/uid_map").read_text().split() for pid in (first, second)]
+    assert maps[0] == maps[1]
+    assert int(maps[0][1]) >= 2**31
+    assert own.stat().st_uid == int(maps[0][1])

@@ -484,6 +484,7 @@ def test_where_no_copy_can_be_kept_that_is_said(tmp_path):
         Client(tmp_path / "absent", lambda *_: None),
         Lookup(Client(tmp_path / "absent", lambda *_: None), "box", Liveness(), NothingAdopted()),
         tmp_path / "shares",
+        lambda _: None,
     )
     with pytest.raises(DriverRejected, match="cannot keep /t for lnd: not a directory; check"):
         kept.mounts(spec)

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 
+import keyless
 import pytest
 import real_cosign
 import signer
@@ -116,3 +117,26 @@ def test_what_our_tests_sign_is_what_a_real_cosign_verifies(cosign, image):
         kept.sign_bundle(digest, key)
     assert cosign.verifies(name, key)
     assert not cosign.verifies(name, signer.make_key())
+
+
+def test_a_real_cosign_verifies_who_signed_without_a_key_as_we_do(registry, image, tmp_path):
+    """So the Sigstore of our tests hands out what a real one does."""
+    folder = tmp_path / "cosign"
+    folder.mkdir()
+    cosign = Cosign("sid", folder)
+    kept, digest = image
+    sigstore = keyless.Sigstore()
+    (folder / "root.json").write_text(sigstore.trusted_root())
+
+    def verifies(identity=keyless.HOLDER, issuer=keyless.ISSUER):
+        who = ("--certificate-identity", identity, "--certificate-oidc-issuer", issuer)
+        words = ("--trusted-root", "root.json", "--allow-http-registry", "--offline")
+        name = f"{kept.repository}@{digest}"
+        return cosign.run("verify", *who, *words, name, check=False)
+
+    assert verifies().returncode != 0
+    kept.sign_keyless(digest, sigstore)
+    told = verifies()
+    assert told.returncode == 0, told.stderr
+    assert verifies(identity="https://forge.example/other").returncode != 0
+    assert verifies(issuer="https://other.example").returncode != 0

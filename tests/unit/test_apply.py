@@ -100,6 +100,15 @@ def test_all_steps_are_taken_in_their_order_and_told():
     assert [t for t in rig.told if not t.startswith("pulling")] == list(map(describe, UP + DOWN))
 
 
+def test_what_was_made_is_known_by_its_id_whatever_came_of_the_rest():
+    rig = Rig()
+    rig.world.fail_next("start", DriverRejected("no"))
+    outcome = rig.apply(*UP)
+    assert outcome.result is Result.FAILED
+    [box] = rig.world.boxes.values()
+    assert outcome.made == ((box.name, box.ref),)
+
+
 def test_what_cannot_be_put_on_record_is_not_begun():
     rig = Rig()
     rig.world.audit.full = "cannot write the audit log: it is full"

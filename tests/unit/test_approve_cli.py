@@ -5,6 +5,7 @@ import json
 import pytest
 from unit.test_cli import box, entry, manifest  # noqa: F401 - box is a fixture
 
+from reconciler import wiring
 from reconciler.cli import prompt
 from reconciler.sources.manifests import load_documents
 
@@ -47,6 +48,8 @@ def test_what_an_app_may_do_is_printed_by_risk(box):  # noqa: F811
         "    - Capability: NET_ADMIN (changes the settings of its network), not approved",
     ]
     assert "    - Storage: 10 GiB" in told
+    if wiring.unenforced():
+        assert told.pop() == f"  not enforced on this machine: {wiring.unenforced()[0]}"
     assert told[-1].startswith("  `archipelago approve web` asks for your word; hash: 1-")
 
 
@@ -102,7 +105,8 @@ def test_a_person_is_shown_the_request_and_asked(box, person):  # noqa: F811
         "  - Network: host (shares the host's network; can reach every service on it)\n"
         "  - Capability: NET_ADMIN (changes the settings of its network)\n"
         "  - Storage: 10 GiB\n"
-        "Approve? [y/N]: "
+        + "".join(f"  not enforced on this machine: {what}\n" for what in wiring.unenforced())
+        + "Approve? [y/N]: "
     )
     file = box.desired / "web.approve.yml"
     assert f"Wrote {file}: web may do that; the loop goes on." in told.stdout

@@ -4,12 +4,20 @@ import base64
 import json
 
 import pytest
+from builders import container
 from full_disk import full_disk
 from unit.test_cli import Box, box, manifest
 
 from reconciler.clock import SystemClock
-from reconciler.model.change import Action, Change, Outcome, Reason, Result
-from reconciler.model.desired import VolumeSpec
+from reconciler.model.change import (
+    Action,
+    Change,
+    CreateContainer,
+    Outcome,
+    Reason,
+    Result,
+)
+from reconciler.model.desired import NetworkSpec, VolumeSpec
 from reconciler.report.audit import merkle
 from reconciler.report.audit.log import AuditLog
 
@@ -96,6 +104,25 @@ def test_what_nobody_put_on_record_is_named(box):
     assert "volume archipelago-web-data is there, and no entry says" in verdict.stdout
     log_of(box).note({"kind": "found", "makes": ["volume archipelago-web-data"]})
     assert box.run("audit", "verify", "--against-runtime").exit_code == 0
+
+
+def test_another_container_of_a_known_name_is_named(box):
+    web = container("web")
+    box.engine.world.publish(web.image)
+    box.engine.prepare_image(web, lambda _: None)
+    box.engine.ensure_network(NetworkSpec(web.network, "web", "ar-web"))
+    change = Change("web", Action.INSTALL, Reason.NOT_INSTALLED, steps=(CreateContainer(web),))
+    made = ((web.container_name, box.engine.create(web)),)
+    log, now = log_of(box), SystemClock().now()
+    log.note({"kind": "found", "makes": [f"network {web.network}"]})
+    log.begins(change)
+    log.ended(Outcome(change, Result.APPLIED, "", now, now, 1, made))
+    log.close()
+    assert box.run("audit", "verify", "--against-runtime").exit_code == 0
+    box.engine.world.add_intruder(web.container_name, like="web/main")
+    verdict = box.run("audit", "verify", "--against-runtime")
+    assert verdict.exit_code == 1
+    assert f"container {web.container_name} is there, and no entry says" in verdict.stdout
 
 
 def test_a_proof_can_be_checked_by_anybody(box):

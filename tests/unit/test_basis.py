@@ -22,7 +22,8 @@ def test_an_act_names_what_the_app_may_do_who_let_it_and_who_signed():
     told = began(change)
     assert told["permissions"] == permission_hash(permissions_of(WEB))
     assert told["approval"] == "web.approve.yml:3:1"
-    assert told["signers"] == "alice"
+    assert told["signers"] == "main: alice"
+    assert (told["elevated"], told["unapproved"]) == ("capability NET_ADMIN", "")
 
 
 def test_where_nothing_was_asked_for_nobody_is_named():

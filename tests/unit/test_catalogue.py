@@ -114,7 +114,9 @@ class Named:
 def request_for(container, folder):
     """The exact request, with the mounts of what others share."""
     body = create_request(revealed(container, Named()), INSTANCE)
-    return body | {"mounts": [*body["mounts"], *Shares(None, None, folder).mounts(container)]}
+    return body | {
+        "mounts": [*body["mounts"], *Shares(None, None, folder, lambda _: None).mounts(container)]
+    }
 
 
 def requests(app, folder):

@@ -12,16 +12,17 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from reconciler import wiring
+from reconciler import parts, wiring
 from reconciler.cli import install
 from reconciler.cli.app import build
 from reconciler.drivers.memory import MemoryDriver
 from reconciler.errors import DriverRejected, DriverUnavailable, RegistryError
+from reconciler.model.anomaly import Anomaly, AnomalyKind
 from reconciler.model.change import Action
 from reconciler.model.health import HealthState
 from reconciler.model.isolation import IsolationSpec
 from reconciler.model.origin import Origin, Problem
-from reconciler.model.pin import Pin, Told
+from reconciler.model.pin import Pin, Signer, Told
 from reconciler.model.revision import FailedRevision
 from reconciler.model.signature import Findings, Signature, SignatureFormat, Subject
 from reconciler.model.status import (
@@ -36,6 +37,7 @@ from reconciler.model.trial import MACHINE, Target
 from reconciler.model.trust import Mode, Scope, Trust, TrustedKey
 from reconciler.ports import Clock
 from reconciler.registry.ledger import FileLedger
+from reconciler.registry.past import PastFile
 from reconciler.report.event import Event, EventKind
 from reconciler.report.journal import Journal
 from reconciler.report.status_json import status_document
@@ -224,6 +226,22 @@ def test_status_with_a_loop_is_what_the_loop_told(box):
     assert "polled" in told.stdout
     assert "the running loop (process 4711 since yesterday)" in told.stdout
     assert document == status_document(status_of(100, problems=(problem,), notices=("polled",)))
+
+
+def test_status_tells_what_is_odd_of_all_or_of_one(box):
+    kind = AnomalyKind.FOREIGN_EXEC
+    odd = (
+        Anomaly(kind, "app-01", "main", "somebody \x1b[31m"),
+        Anomaly(AnomalyKind.VERIFICATION_FAILS, "", "images", "images were refused"),
+    )
+    with running_loop(box, status_of(3, anomalies=odd)):
+        told = [box.run("status", *which).stdout for which in ((), ("app-01",), ("app-02",))]
+    somebody = "somebody \N{REPLACEMENT CHARACTER}[31m"
+    assert f"\napp-01: {somebody}\n" in told[0]
+    assert "\nimages were refused\n" in told[0]
+    assert f"\n{somebody}\n" in told[1]
+    assert "images were refused" not in told[1] + told[2]
+    assert somebody not in told[2]
 
 
 def test_status_of_one_app(box):
@@ -740,6 +758,9 @@ def test_what_is_found_otherwise_is_an_error(box):
 def test_what_cannot_be_tried_is_said(box):
     left_alone(box)
     assert box.run("isolation").stdout == "No app has a network of its own.\n"
+    box.engine.world.unenforceable = "firewall rules need root"
+    assert box.run("isolation").stdout == "Nothing is enforced: firewall rules need root\n"
+    box.engine.world.unenforceable = ""
     box.write("web.yml", manifest("web"))
     assert "did you mean web?" in box.run("isolation", "wep").stderr
     box.engine.world.fail_next("reach", DriverRejected("no"))
@@ -747,6 +768,19 @@ def test_what_cannot_be_tried_is_said(box):
     box.engine.world.unenforceable = "no nft"
     assert "Nothing is enforced: no nft" in box.run("isolation").stdout
     assert box.json("isolation")["unenforceable"] == "no nft"
+
+
+def test_a_box_on_which_no_limit_is_in_force_says_so(box):
+    left_alone(box)
+    box.write("web.yml", manifest("web"))
+    assert box.json("status")["notices"] == []
+    box.engine.world.unlimited = "version 1"
+    told = box.json("status")
+    assert told["notices"] == [
+        "no limit of an app on memory, CPU or processes is in force: version 1"
+    ]
+    (confined,) = [c for c in told["apps"][0]["conditions"] if c["type"] == "Confined"]
+    assert (confined["status"], confined["reason"]) == (False, "NotEnforceable")
 
 
 # --- logs, events, schema, doctor ---
@@ -940,8 +974,8 @@ def test_outdated_shows_what_a_registry_has_that_is_newer(box, registries):
     ],
 )
 def test_update_takes_nothing_that_nobody_signed(box, registries, monkeypatch, trust, found, says):
-    def look(image, keys):
-        assert (image, keys) == (f"registry.example/team/web@{FIRST}", TRUST.keys)
+    def look(image, given):
+        assert (image, given) == (f"registry.example/team/web@{FIRST}", TRUST)
         if isinstance(found, RegistryError):
             raise found
         return Subject("registry.example/team/web", FIRST), found
@@ -953,6 +987,106 @@ def test_update_takes_nothing_that_nobody_signed(box, registries, monkeypatch, t
     assert says in done.stderr
     assert bool(pins_of(box)) is not bool(says)
     assert ("Nothing is changed of web." in done.stderr) is bool(says)
+
+
+BOTH_TRUST = Trust(
+    keys=(*TRUST.keys, TrustedKey("bob", "bob-id", "pem")),
+    scopes=(Scope("registry.example", any_of=("alice", "bob")),),
+)
+WEB = ("web", "main")
+
+
+def past_of(box):
+    return PastFile(box.own("images/past.json"))
+
+
+@pytest.fixture
+def signed_by_bob(box, registries, monkeypatch):
+    """A box whose app was signed by alice until now; what its tag means by now, bob signed."""
+    past_of(box).accept({WEB: (Signer("id", "alice"),)})
+    FileLedger(box.own("images/images.json")).write({WEB: Pin(REMOTE, FIRST)})
+    registries[REMOTE] = Told(SECOND)
+    monkeypatch.setattr(wiring, "trust", lambda _settings: BOTH_TRUST)
+
+    def look(image, _trust):
+        key = "id" if image.endswith(FIRST) else "bob-id"
+        subject = Subject("registry.example/team/web", image.partition("@")[2])
+        return subject, Findings(frozenset({"id", "bob-id"}), (replace(PROVED, key=key),))
+
+    monkeypatch.setattr(wiring, "look_at_signatures", look)
+    return box
+
+
+def test_another_signer_needs_a_word_which_goes_on_record(signed_by_bob):
+    box = signed_by_bob
+    held = box.run("update", "web")
+    assert held.exit_code == 1
+    assert f"{REMOTE} is signed by bob, and was by alice until now" in held.stderr
+    assert "`archipelago confirm signer web`" in held.stderr
+    assert pins_of(box) == {WEB: Pin(REMOTE, FIRST)}
+    asked = box.run("confirm", "signer", "web", stdin="n\n")
+    assert asked.exit_code == 1
+    assert "web/main: alice → bob" in asked.output
+    assert past_of(box).past()[WEB].signers == (Signer("id", "alice"),)
+    told = box.json("confirm", "signer", "web", "--yes")
+    change = {"app": "web", "container": "main", "before": ["alice"], "after": ["bob"]}
+    assert told == {"signers": [change], "confirmed": True}
+    assert past_of(box).past()[WEB].signers == (Signer("id", "alice"), Signer("bob-id", "bob"))
+    (entry,) = [e for e in box.json("audit")["entries"] if e.get("verb") == "confirm signer"]
+    assert (entry["app"], entry["message"]) == ("web", "web/main: alice → bob")
+    assert box.run("update", "web").exit_code == 0
+    assert pins_of(box) == {WEB: Pin(REMOTE, SECOND)}
+    assert "nobody else has signed" in box.run("confirm", "signer", "web").output
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (None, "there is none"),
+        (Trust(problem="what"), "the trust file cannot be used: what"),
+    ],
+)
+def test_nobody_is_confirmed_without_a_trust_file(box, registries, monkeypatch, given, says):
+    monkeypatch.setattr(wiring, "trust", lambda _settings: given)
+    told = box.run("confirm", "signer", "web", "--yes")
+    assert told.exit_code == 1
+    assert says in told.stderr
+
+
+def test_nobody_is_confirmed_who_cannot_be_asked_about(signed_by_bob, registries, monkeypatch):
+    def look(_image, _trust):
+        raise RegistryError("cannot ask registry.example")
+
+    monkeypatch.setattr(wiring, "look_at_signatures", look)
+    told = signed_by_bob.run("confirm", "signer", "web", "--yes")
+    assert (told.exit_code, told.stderr) == (1, "cannot ask registry.example\n")
+    registries[REMOTE] = Told(error="cannot ask at all")
+    assert "cannot ask at all" in signed_by_bob.run("confirm", "signer", "web", "--yes").stderr
+
+
+@pytest.mark.parametrize("mode", [Mode.ENFORCE, Mode.WARN, None])
+def test_a_tag_that_moves_back_is_taken_by_word_only(box, registries, monkeypatch, mode):
+    trust = replace(TRUST, mode=mode) if mode else None
+    monkeypatch.setattr(wiring, "trust", lambda _settings: trust)
+    proved = Findings(frozenset({"id"}), (PROVED,))
+    subject = Subject("registry.example/team/web", FIRST)
+    monkeypatch.setattr(wiring, "look_at_signatures", lambda _image, _trust: (subject, proved))
+    ledger = parts.ledger(settings_of(box))
+    ledger.write({WEB: Pin(REMOTE, FIRST)})
+    ledger.write({WEB: Pin(REMOTE, SECOND)})
+    told = box.run("update", "web")
+    says = f"{REMOTE} has moved back to {FIRST[7:15]}, which was replaced before"
+    if mode is not Mode.ENFORCE:
+        assert f"{says}, and is taken." in told.stdout
+    else:
+        assert told.exit_code == 1
+        assert f"{says}; if that is meant, say --back" in told.stderr
+        assert pins_of(box) == {WEB: Pin(REMOTE, SECOND)}
+        assert f"{says}, and is taken." in box.run("update", "web", "--back").stdout
+    assert pins_of(box) == {WEB: Pin(REMOTE, FIRST)}
+    assert past_of(box).past()[WEB].replaced == (Pin(REMOTE, SECOND),)
+    (entry, *_) = [e for e in box.json("audit")["entries"] if e.get("verb") == "update"]
+    assert entry["message"] == says
 
 
 def test_outdated_fails_only_where_nobody_could_be_asked(box, registries):

@@ -123,6 +123,21 @@ def test_where_state_is_kept(why, user, variables, want, monkeypatch):
     assert load(variables=variables).state_dir == Path(want, "archipelago"), why
 
 
+@pytest.mark.parametrize(
+    ("why", "user", "variables", "given", "want"),
+    [
+        ("root's is the system's", 0, {"HOME": "/root"}, False, "/var/lib/archipelago"),
+        ("a user's is at home", 1000, {"HOME": "/me"}, False, "/me/.local/share/archipelago"),
+        ("or where XDG says", 1000, {"XDG_DATA_HOME": "/x"}, False, "/x/archipelago"),
+        ("unless it is this user's", 1000, {"HOME": "/me"}, True, "/var/lib/archipelago"),
+    ],
+)
+def test_where_data_is_kept(why, user, variables, given, want, monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr("os.access", lambda *_: given)
+    assert load(variables=variables).data_dir == Path(want), why
+
+
 BAD = [
     ("interval", "0", "greater than or equal to 1"),
     ("interval", "soon", "valid number"),
@@ -217,6 +232,7 @@ WRONG_GIT = {
     'ref = "-x"': "`git.ref` from {file}: name a branch",
     'verify = "all"': "`git.verify` from {file}: it is off, head, range or tag",
     'webhook = "127.0.0.1:1"': "`webhook` and `webhook_secret_file` belong together",
+    'push = true\nref = "refs/tags/live"': "`push` needs a branch as `ref`, and refs/tags/live is",
     'path = "/etc"': "cannot use `git.path` from {file}",
     "depth = 1": "there is no setting `git.depth`",
 }

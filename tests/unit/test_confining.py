@@ -4,7 +4,7 @@ import pytest
 from builders import NOW, app, container, desired, observed, old, running, seen, situation
 from msgspec.structs import replace
 
-from reconciler.core.confining import confined
+from reconciler.core.confining import confined, notices
 from reconciler.core.planner import compare_all
 from reconciler.model.change import Action
 from reconciler.model.confinement import CAPABILITIES, Confinement
@@ -15,18 +15,23 @@ from reconciler.model.status import AppStatus, Condition, ConditionType
 
 TIGHT = Confinement(label="archipelago-web")
 NO, YES = False, True
+OWN = "{own}-0123456789ab (enforce)"
+REQUIRED = {"apparmor_profile": "required"}
+MINE = {"apparmor_profile": "mine"}
 
 
 def found(confinement=TIGHT, /, before=None, limits=None, **spec):
     """What is said of an app with one container that was found so."""
     web = app("web", container("web", **spec))
+    own = web.containers[0].container_name
+    confinement = confinement and replace(confinement, label=confinement.label.format(own=own))
     there = seen(web, confinement=confinement, limits=limits)
     return said(web, there, before=before)
 
 
-def said(web, *there, before=None):
+def said(web, *there, before=None, unlimited=""):
     given = situation(desired(web), observed(*there))
-    return confined(compare_all(given)["web"], before)
+    return confined(compare_all(given)["web"], before, unlimited)
 
 
 ROWS = [
@@ -126,6 +131,16 @@ ROWS = [
         "Confined",
         "",
     ),
+    ("users of its own", {"own_users": True}, {"userns": "auto"}, YES, "Confined", ""),
+    ("nobody asked for them", {"own_users": True}, {}, YES, "Confined", ""),
+    (
+        "users of its own that it has not",
+        {"own_users": False},
+        {"userns": "auto"},
+        NO,
+        "NotConfined",
+        "root in main is root of the machine",
+    ),
     (
         "files of the kernel",
         {"open": ("/proc/sys", "/sys")},
@@ -175,6 +190,84 @@ ROWS = [
         "main may gain privileges; the system calls of main are not filtered",
     ),
     (
+        "the engine's AppArmor profile, as before there was one for each container",
+        {"label": "containers-default-0.50.1 (enforce)"},
+        {},
+        YES,
+        "Confined",
+        (
+            "main has the AppArmor profile containers-default-0.50.1; one of its own it gets when"
+            " it is made anew"
+        ),
+    ),
+    ("one of its own", {"label": OWN}, {}, YES, "Confined", ""),
+    ("one of its own is required", {"label": OWN}, REQUIRED, YES, "Confined", ""),
+    (
+        "a profile that refuses nothing",
+        {"label": OWN.replace("enforce", "complain")},
+        {},
+        YES,
+        "Confined",
+        "AppArmor only watches main, and refuses it nothing",
+    ),
+    (
+        "a profile that refuses nothing where one is required",
+        {"label": OWN.replace("enforce", "complain")},
+        REQUIRED,
+        NO,
+        "NotConfined",
+        "the AppArmor profile that main requires is not in force",
+    ),
+    (
+        "another one than is required",
+        {"label": "containers-default-0.50.1 (enforce)"},
+        REQUIRED,
+        NO,
+        "NotConfined",
+        "the AppArmor profile that main requires is not in force",
+    ),
+    (
+        "none where one is required",
+        {"label": ""},
+        REQUIRED,
+        NO,
+        "NotConfined",
+        "the AppArmor profile that main requires is not in force",
+    ),
+    ("the one that is named", {"label": "mine (enforce)"}, MINE, YES, "Confined", ""),
+    (
+        "another one than is named",
+        {"label": OWN},
+        MINE,
+        NO,
+        "NotConfined",
+        "the AppArmor profile that main requires is not in force",
+    ),
+    (
+        "the one that is named, and it refuses nothing",
+        {"label": "mine (complain)"},
+        MINE,
+        NO,
+        "NotConfined",
+        "the AppArmor profile that main requires is not in force",
+    ),
+    (
+        "a profile where none is asked for",
+        {"label": "containers-default-0.50.1 (enforce)"},
+        {"apparmor_profile": "unconfined"},
+        YES,
+        "Confined",
+        "",
+    ),
+    (
+        "a context of SELinux is no profile",
+        {"label": "system_u:system_r:container_t:s0:c1,c2"},
+        {},
+        YES,
+        "Confined",
+        "",
+    ),
+    (
         "privileged, since it is meant to be",
         {"capabilities": CAPABILITIES, "seccomp": False, "open": ("/sys",)},
         {"privileged": True},
@@ -205,13 +298,41 @@ NONE_OF = "no limit is in force of what main uses of"
         (Resources(cpu=2.0, memory=2**21, pids=8), ""),  # drift, and repaired
         (replace(LIMITS, pids=None), f"{NONE_OF} processes"),
         (Resources(), f"{NONE_OF} CPU, memory, processes"),
-        (None, ""),  # nobody can say
     ],
 )
 def test_a_limit_that_is_not_in_force_is_told(real, message):
     status, _, told = found(limits=real, resources=LIMITS)
     assert (status, told) == (not message, message)
     assert found(limits=real)[0]
+
+
+def test_limits_that_nobody_can_read_are_not_claimed():
+    unread = "whether the limits of main are in force is not known"
+    assert found(resources=LIMITS) == (YES, "Confined", unread)
+    assert found() == (YES, "Confined", "")
+
+
+def test_where_nothing_is_limited_who_asks_for_limits_is_told():
+    why, web = "version 1", app("web", container("web", resources=LIMITS))
+    there = seen(web, confinement=TIGHT)
+    told = (NO, "NotEnforceable", "the limits of main are not in force: version 1")
+    assert said(web, there, unlimited=why) == told
+    free = app("web")
+    assert said(free, seen(free, confinement=TIGHT), unlimited=why)[0]
+    wider = seen(web, confinement=replace(TIGHT, seccomp=False))
+    assert said(web, wider, unlimited=why)[1] == "NotConfined"
+
+
+def test_where_nothing_is_limited_it_is_said_once_of_the_box():
+    limited, free = app("web", container("web", resources=LIMITS)), app("db")
+    notice = ("no limit of an app on memory, CPU or processes is in force: version 1",)
+    for apps, why, told in (
+        ([limited, free], "version 1", notice),
+        ([free], "version 1", ()),
+        ([limited], "", ()),
+        ([], "version 1", ()),
+    ):
+        assert notices(situation(desired(*apps), observed(unlimited=why))) == told
 
 
 def test_what_was_never_read_is_not_known_and_nothing_is_said_of_what_never_ran():

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from reconciler.drivers.podman.create_request import LOG_BYTES, create_request
+from reconciler.drivers.podman.users import Users
 from reconciler.errors import DriverRejected
 from reconciler.model.container import (
     ContainerSpec,
@@ -280,3 +281,13 @@ def test_a_stop_signal_is_a_number(name, number):
 def test_a_signal_that_does_not_exist_is_refused(name):
     with pytest.raises(DriverRejected, match="there is no signal"):
         create_request(replace(PLAIN, stop_signal=name), "box")
+
+
+def test_users_of_its_own_are_given_as_numbers():
+    body = create_request(PLAIN, "box", users=Users(300000, 400000))
+    assert body["userns"] == {"nsmode": "private"}
+    users, groups = ([{"container_id": 0, "host_id": n, "size": 65536}] for n in (300000, 400000))
+    given = body["idmappings"]
+    assert (given["UIDMap"], given["GIDMap"]) == (users, groups)
+    assert not given["HostUIDMapping"] | given["HostGIDMapping"]
+    assert create_request(PLAIN, "box", users=None) == PLAIN_BODY

@@ -56,6 +56,8 @@ OTHER = {
     "capabilities": (("CHOWN",), True),
     "privileged": (True, True),
     "seccomp_profile": ("unconfined", True),
+    "userns": ("auto", True),
+    "apparmor_profile": ("required", True),
     "no_new_privileges": (False, True),
     "readonly_root": (True, True),
     "resources": (Resources(pids=5), True),

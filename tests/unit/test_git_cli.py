@@ -5,13 +5,14 @@ from functools import partial
 
 import pytest
 from git_server import Forge
+from msgspec.structs import replace
 from typer.testing import CliRunner
-from unit.test_cli import box, running_loop, status_of
+from unit.test_cli import NOW, box, running_loop, status_of
 
 from reconciler.cli.app import build
 from reconciler.model.commit import Commit, SourceStatus
 from reconciler.report.places import allowed_commit_path
-from reconciler.sources.git import Remote
+from reconciler.sources.git_call import Remote
 from reconciler.sources.git_checkout import GitRepository
 
 __all__ = ["box"]  # the fixture
@@ -81,3 +82,21 @@ def test_status_names_the_commit(box):
     with running_loop(box, status_of(1)):
         assert "Desired state of" not in box.run("status").stdout
         assert box.json("status")["source"] is None
+
+
+def test_status_names_the_last_change_of_an_app(box):
+    commit = Commit("a" * 40, "Ada <a@example.org>", "Install [red]web", NOW)
+    told = status_of(1)
+    told = replace(told, apps=tuple(replace(app, commit=commit) for app in told.apps))
+    with running_loop(box, told):
+        shown = box.run("status", "app-00").stdout
+        assert "aaaaaaaaaa Install [red]web (Ada <a@example.org>), " in shown
+        assert box.json("status", "app-00")["changed_by"] == {
+            "commit": "a" * 40,
+            "author": "Ada <a@example.org>",
+            "subject": "Install [red]web",
+            "committed_at": "2026-01-01T12:00:00.000Z",
+        }
+    with running_loop(box, status_of(1)):
+        assert "changed by" not in box.run("status", "app-00").stdout
+        assert box.json("status", "app-00")["changed_by"] is None

@@ -12,7 +12,8 @@ from simulation import ManualClock
 
 from reconciler.errors import SourceError
 from reconciler.following import Following, GitFollower
-from reconciler.sources.git import GitMirror, Remote
+from reconciler.sources.git import GitMirror
+from reconciler.sources.git_call import Remote
 from reconciler.sources.git_checkout import GitRepository
 from reconciler.sources.git_signatures import Demand, SignatureVerifier, Signers
 from reconciler.sources.work_tree import commit_of

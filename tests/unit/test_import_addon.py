@@ -116,7 +116,7 @@ def test_a_key_is_carried(written, key, want):
         ("map: ['ssl:rx']", "map[0]", "`ro` or as `rw`"),
         ("audio: true", "audio", "sound server"),
         ("stdin: true", "stdin", "typed"),
-        ("apparmor: false", "apparmor", "AppArmor"),
+        ("apparmor: mine", "apparmor", "AppArmor"),
         ("backup_exclude: ['*.onnx']", "backup_exclude", "patterns"),
         ("ports: {http: 80}", "ports.http", "not a port"),
         ("environment: {A: '{{ x }}'}", "environment.A", "templates"),

@@ -153,7 +153,7 @@ environment: ["A B=1"] ¦ services.web.environment[0] ¦ not the name of a varia
 environment: ["A=${"] ¦ services.web.environment[0] ¦ cannot be read
 cap_add: [ALL] ¦ services.web.cap_add[0] ¦ give away the machine
 cap_add: [FLY] ¦ services.web.cap_add[0] ¦ no capability
-security_opt: [apparmor=unconfined] ¦ services.web.security_opt[0] ¦ AppArmor
+security_opt: [apparmor=mine] ¦ services.web.security_opt[0] ¦ AppArmor
 security_opt: [label=disable] ¦ services.web.security_opt[0] ¦ no counterpart
 labels: {traefik.enable: "true"} ¦ services.web.labels.traefik.enable ¦ no proxy
 healthcheck: {interval: 5s} ¦ services.web.healthcheck ¦ check of the image
@@ -186,6 +186,7 @@ devices: [/dev/dri] ¦ services.web.devices[0] ¦ /dev/dri
 volumes: ["/var/run/docker.sock:/var/run/docker.sock"] ¦ services.web.volumes[0] ¦ full control
 volumes: ["/DATA/Media:/m"] ¦ services.web.volumes[0] ¦ outside of the app's own folders
 security_opt: [seccomp=unconfined] ¦ services.web.security_opt[0] ¦ any system call
+security_opt: [apparmor=unconfined] ¦ services.web.security_opt[0] ¦ not confined by AppArmor
 security_opt: ["no-new-privileges:false"] ¦ services.web.security_opt[0] ¦ gain rights
 """
 

@@ -210,6 +210,21 @@ def test_what_differs_is_told_once_and_without_values(told, changed):
     assert "hidden" not in told
 
 
+def test_a_profile_of_apparmor_has_to_be_the_one_that_is_named():
+    wanted = replace(BARE, apparmor_profile="mine")
+    told = "its AppArmor profile is none, the manifest says mine"
+    assert differences(wanted, PLAIN) == (told,)
+    assert differences(wanted, replace(PLAIN, apparmor_profile="mine")) == ()
+    other = replace(PLAIN, apparmor_profile="containers-default-0.50.1")
+    assert differences(BARE, other) == ()
+    assert differences(wanted, other) == (told.replace("none", "containers-default-0.50.1"),)
+
+
+def test_users_of_its_own_are_given_when_a_container_is_made():
+    told = "it was made for the users of the machine, the manifest gives it its own"
+    assert differences(replace(BARE, userns="auto"), PLAIN) == (told,)
+
+
 def test_a_read_only_root_is_a_difference_both_ways():
     assert "it was made with readonly_root false, the manifest says true" in differences(
         WANTED, replace(SAME, readonly_root=False)

@@ -13,6 +13,7 @@ from reconciler.drivers.podman.live_confinement import (
     capabilities_in,
     mounts_in,
     open_in,
+    own_users_in,
     read,
     sockets_in,
 )
@@ -72,6 +73,22 @@ def test_what_is_there_has_to_be_hidden_or_read_only(tmp_path):
 def test_sockets_of_engines_are_found_wherever_they_are_mounted(what, told):
     line = f"{MOUNTS}1 368 0:58 {what} /inside rw - tmpfs tmpfs rw\n"
     assert sockets_in(mounts_in(line)) == (("/inside",) if told else ())
+
+
+@pytest.mark.parametrize(
+    ("uid_map", "own"),
+    [
+        ("         0          0 4294967295\n", False),
+        ("         0    1000000      65536\n", True),
+        ("         0       1000          1\n         1     100000      65536\n", True),
+        ("         0    1000000          1\n         1          0      65536\n", False),
+        ("         0    1000000      65536\n    100000          0          1\n", False),
+        ("", False),
+        ("broken\n", False),
+    ],
+)
+def test_nobody_inside_is_root_outside(uid_map, own):
+    assert own_users_in(uid_map) is own
 
 
 def test_a_process_that_is_not_there_is_not_known():

@@ -255,18 +255,33 @@ def test_what_cannot_be_carried_out_is_named():
         "  containers:\n"
         "    db:\n"
         "      image: a\n"
-        "      image_signature: cosign://keyless?issuer=x\n"
-        "      pull_policy: verify-signature\n"
         "    web: {image: b}\n"
         "  hooks: {post_install: [a]}\n"
         "  connections: [{to: tor, ports: [9050]}]\n"
         "  dependencies: [{app_id: b}, {app_id: c, ports: [80]}]"
     )
-    assert it.unsupported() == (
-        "containers.db.image_signature",
-        "hooks",
-    )
+    assert it.unsupported() == ("hooks",)
     assert app("  container: {image: a}\n  hooks: {post_install: []}").unsupported() == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ("cosign://keyless", ""),
+        ("cosign://keyless?issuer=https://i.example&identity=https://f.example/a", ""),
+        ("cosign://keyless?identity=me%40f.example", ""),
+        ("cosign://keyless?issuer=", "is asked for as"),
+        ("cosign://keyless?identity=a&identity=b", "is asked for as"),
+        ("cosign://keyless?subject=a", "is asked for as"),
+        ("cosign://keyless?nonsense", "is asked for as"),
+        ("cosign://keyless/me", "is asked for as"),
+        ("cosign://sha256:abc", ""),
+    ],
+)
+def test_a_wish_for_a_keyless_signature(wanted, says):
+    written = f"  container: {{image: a, image_signature: '{wanted}'}}"
+    problems = load_documents((HEAD + written + "\n").encode(), "a.yml").problems
+    assert [says in p.message for p in problems] == ([True] if says else [])
 
 
 def test_what_has_no_effect_is_said():
@@ -448,9 +463,20 @@ def test_even_a_network_that_is_called_named():
     assert (it.network_policy, it.network_name) == (NetworkPolicy.NAMED, "named")
 
 
-def test_an_apparmor_profile_is_held_until_it_can_be_enforced():
-    it = app("  container: {image: a, security: {apparmor_profile: mine}}")
-    assert it.unsupported() == ("container.security",)
+def test_users_of_its_own_are_the_whole_apps():
+    it = app("  container: {image: a}\n  security: {userns: auto, readonly_root: true}")
+    assert it.security.userns == "auto"
+    assert it.container_map()["main"].security.readonly_root
+    several = "  containers: {a: {image: a}, b: {image: b}}\n  security: {userns: auto}"
+    assert app(several).security.userns == "auto"
+    assert app("  container: {image: a}").security.userns == "host"
+
+
+@pytest.mark.parametrize("written", ["default", "required", "unconfined", "mine", "/usr/bin/a"])
+def test_an_apparmor_profile_is_made_or_named(written):
+    it = app(f"  container: {{image: a, security: {{apparmor_profile: {written}}}}}")
+    assert it.unsupported() == ()
+    assert it.container_map()["main"].security.apparmor_profile == written
 
 
 def test_the_hash_of_a_password_may_be_asked_for():

@@ -165,6 +165,7 @@ IN_THE_APP = rows(
   security: {capabilities: [ALL]} ¦ 6:29 ¦ `ALL` would give away the machine ¦ name
   security: {capabilities: [NET_ADMN]} ¦ 6:29 ¦ no capability `NET_ADMN` ¦ did you mean `NET_ADMIN`?
   security: {network_policy: "a b"} ¦ 6:30 ¦ neither isolated, none, host, nor the name of a network ¦ write isolated
+  security: {userns: keep-id} ¦ 6:22 ¦ `keep-id` is no namespace of users ¦ write host or auto
   security: {network_policy: isolate} ¦ 6:30 ¦ nor the name of a network ¦ did you mean `isolated`?
   security: {user: "a b"} ¦ 6:20 ¦ `a b` is not a user ¦ 1000:1000
   security: {user: "1:4294967295"} ¦ 6:20 ¦ too large for a user or group ¦ at most
@@ -281,6 +282,10 @@ IN_THE_CONTAINER = rows(
     extra_hosts: {nas: []} ¦ 6:19 ¦ this is a list, where one text ¦
     extra_hosts: 1 ¦ 6:18 ¦ must be a mapping, or a list ¦
     dns: [router] ¦ 6:11 ¦ `router` is not an IP address ¦
+    security: {apparmor_profile: a b} ¦ 6:34 ¦ `a b` is not an AppArmor profile ¦ the name of a profile
+    security: {apparmor_profile: requird} ¦ 6:34 ¦ `requird` is not an AppArmor profile ¦ did you mean `required`?
+    security: {privileged: true, apparmor_profile: required} ¦ 6:52 ¦ has no AppArmor profile ¦
+    security: {userns: auto} ¦ 6:16 ¦ there is no key `userns` ¦ `app.security`
     security: {seccomp_profile: none} ¦ 6:33 ¦ `none` is not a seccomp profile ¦ default, strict, unconfined
     resources: {disk_limit: 0} ¦ 6:29 ¦ leaves nothing ¦ 512Mi
     security: {network_policy: host} ¦ 6:16 ¦ there is no key `network_policy` ¦ `app.security`
@@ -319,6 +324,7 @@ IN_THE_CONTAINER = rows(
     user: 1000⏎  security: {user: 1000} ¦ 7:14 ¦ `user` is given twice ¦ remove one
     ports: []⏎  ports: [] ¦ 7:3 ¦ `app.ports` and `app.container.ports` say the same twice ¦ keep
     ports: [{host: 1, container: 1}]⏎  security: {network_policy: host} ¦ 6:5 ¦ every port of the app is open already ¦ remove
+    user: "1"⏎  security: {network_policy: host, userns: auto} ¦ 7:44 ¦ exclude each other ¦ remove one
     ports: [{host: 1, container: 1}]⏎  security: {network_policy: none} ¦ 6:5 ¦ no port can be reached ¦ remove
     image: c ¦ 6:5 ¦ the key `image` is given twice: first in line 5 ¦ remove
     x-a: 1⏎    8: 1 ¦ 7:5 ¦ the key `8` is not a text ¦ quotes

@@ -65,6 +65,7 @@ def test_an_app_that_asks_for_nothing_has_what_every_app_has():
 
 def test_less_than_the_usual_filter_asks_for_nothing():
     assert beyond_baseline(web(seccomp_profile="strict")) == ()
+    assert beyond_baseline(web(apparmor_profile="required")) == ()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,8 @@ def test_less_than_the_usual_filter_asks_for_nothing():
         ({"privileged": True}, "privileged"),
         ({"no_new_privileges": False}, "new-privileges"),
         ({"seccomp_profile": "unconfined"}, "seccomp unconfined"),
+        ({"apparmor_profile": "mine"}, "apparmor mine"),
+        ({"apparmor_profile": "unconfined"}, "apparmor unconfined"),
         ({"capabilities": ("NET_ADMIN",)}, "capability NET_ADMIN"),
         ({"devices": (DeviceSpec("/dev/a", "/dev/b"),)}, "device /dev/a rwm"),
         ({"devices": (DeviceSpec("/dev/a", "/dev/a", "r"),)}, "device /dev/a r"),
@@ -189,6 +192,7 @@ def test_limits_are_those_of_all_containers_together():
         ("file db:/a", ELEVATED),
         ("data x", ELEVATED),
         ("seccomp unconfined", ELEVATED),
+        ("apparmor mine", ELEVATED),
         ("secret web/key", BASELINE),
     ],
 )
@@ -319,6 +323,7 @@ def test_the_hash_is_of_the_set_and_never_changes():
         ("sysctl a.b=1", "Setting of the kernel: a.b=1"),
         ("new-privileges", "New privileges: its programs may gain rights (setuid)"),
         ("seccomp unconfined", "System calls: unconfined, not the usual filter"),
+        ("apparmor mine", "AppArmor: mine, not the profile that is made for it"),
         ("file db:/a", "File of another app: db:/a"),
         ("data db-data", "Data of another app: db-data"),
         ("secret web/key", "Secret of its own: key"),

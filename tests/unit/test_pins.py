@@ -9,6 +9,7 @@ from reconciler.core.pins import (
     freshness,
     has_tag_of_registry,
     images_in_use,
+    moved_back,
     pin_of,
     pinned,
     to_pin,
@@ -20,7 +21,7 @@ from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState
 from reconciler.model.origin import Origin, Problem
-from reconciler.model.pin import Freshness, ImageInUse, Pin, Told
+from reconciler.model.pin import Freshness, ImageInUse, Past, Pin, Told
 from reconciler.model.step_words import describe
 
 IMAGE = "registry.example/team/web:1"
@@ -266,3 +267,28 @@ def test_an_update_pins_what_is_another_and_nothing_else():
     ]
     told_ = {IMAGE: Told(TWO), "registry.example/mail:1": Told(error="cannot ask")}
     assert to_pin(used, told_) == {KEY: Pin(IMAGE, TWO)}
+
+
+OLD = Pin(IMAGE, ONE)
+
+
+@pytest.mark.parametrize(
+    ("why", "replaced", "running", "told"),
+    [
+        ("it was replaced", (OLD,), TWO, True),
+        ("it was not", (), TWO, False),
+        ("another name meant it", (Pin("web:2", OLD.digest),), TWO, False),
+        ("it runs: the update was given up", (OLD,), OLD.digest, False),
+    ],
+)
+def test_a_pin_goes_back_where(why, replaced, running, told):
+    used = ImageInUse("web", "main", OLD.image, TWO, running)
+    past = {("web", "main"): Past(replaced=replaced)}
+    found = moved_back([used], {("web", "main"): OLD}, past)
+    says = f"{OLD.image} has moved back to {OLD.digest[7:15]}, which was replaced before"
+    assert found == ({("web", "main"): says} if told else {}), why
+
+
+def test_nothing_goes_back_of_which_nothing_is_remembered():
+    used = ImageInUse("web", "main", OLD.image, "", "")
+    assert moved_back([used], {("web", "main"): OLD}, {}) == {}

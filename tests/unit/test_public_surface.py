@@ -8,7 +8,7 @@ from reconciler.cli import trust
 from reconciler.cli.app import build
 from reconciler.cli.audit import audit, prove, verify
 from reconciler.cli.call import verb
-from reconciler.cli.confirm import removal, revision
+from reconciler.cli.confirm import removal, revision, signer
 from reconciler.cli.import_ import addon, compose
 from reconciler.report.metrics import Metrics
 
@@ -33,7 +33,7 @@ OWN = {
     "graph": set(),
     "isolation": {"app"},
     "outdated": {"app"},
-    "update": {"app", "every"},
+    "update": {"app", "every", "back"},
     "volumes": set(),
     "purge": {"app", "yes"},
     "adopt": {"app", "container", "yes"},
@@ -45,6 +45,8 @@ TRUST = {
     "add": {"scope", "key", "name", "mode"},
 }
 METRICS = {
+    "archipelago_anomalies": ("gauge", ("kind",)),
+    "archipelago_app_commit_info": ("gauge", ("app", "commit")),
     "archipelago_app_disk_bytes": ("gauge", ("app",)),
     "archipelago_app_disk_limit_bytes": ("gauge", ("app",)),
     "archipelago_app_health": ("gauge", ("app", "state")),
@@ -66,6 +68,7 @@ METRICS = {
     "archipelago_problems": ("gauge", ()),
     "archipelago_retries": ("counter", ("step",)),
     "archipelago_rollbacks": ("counter", ()),
+    "archipelago_seccomp_violations": ("counter", ("app",)),
     "archipelago_source_held": ("gauge", ()),
     "archipelago_source_info": ("gauge", ("ref", "commit")),
     "archipelago_watch_inotify": ("gauge", ()),
@@ -78,6 +81,7 @@ def test_the_verbs_and_their_options():
     assert found == {name: own | COMMON for name, own in OWN.items()}
     for function in (removal, revision):
         assert set(signature(verb(function)).parameters) == {"yes"} | COMMON
+    assert set(signature(verb(signer)).parameters) == {"app", "yes"} | COMMON
     for function in (compose, addon):
         own = {"path", "app_id", "out", "force"}
         assert set(signature(verb(function)).parameters) == own | COMMON

@@ -10,9 +10,10 @@ from reconciler.cli import purge
 from reconciler.drivers.memory.driver import MemoryDriver
 from reconciler.errors import DriverUnavailable
 from reconciler.model.desired import VolumeSpec
-from reconciler.model.pin import Pin
+from reconciler.model.pin import Pin, Signer
 from reconciler.model.secret import SecretKind, SecretSpec
 from reconciler.registry.ledger import FileLedger
+from reconciler.registry.past import PastFile
 from reconciler.report.status_json import status_document
 from reconciler.security.secrets import SecretFiles
 from reconciler.sources.last_good import LastGood
@@ -45,6 +46,7 @@ def left(box, app="web"):
     FileLedger(box.own("images") / "images.json").write(
         {(app, "main"): Pin("example/x:1", "sha256:1")}
     )
+    PastFile(box.own("images") / "past.json").accept({(app, "main"): (Signer("id", "me"),)})
     places = box.own("revisions")
     places.mkdir(exist_ok=True)
     (places / f"{app}.json").write_text("{}")
@@ -59,12 +61,14 @@ def everything(box, app="web"):
     found += ["copies"] if (box.own("shares") / app).exists() else []
     pins = FileLedger(box.own("images") / "images.json").pins()
     found += ["pin"] if any(of == app for of, _ in pins) else []
+    past = PastFile(box.own("images") / "past.json").past()
+    found += ["past"] if any(of == app for of, _ in past) else []
     found += ["revision"] if (box.own("revisions") / f"{app}.json").exists() else []
     texts = [f.read_text() for f in box.own("last-good").glob("*.yml")]
     return found + (["document"] if any(f"id: {app}\n" in t for t in texts) else [])
 
 
-ALL = ["archipelago-web-data", "secret key", "copies", "pin", "revision", "document"]
+ALL = ["archipelago-web-data", "secret key", "copies", "pin", "past", "revision", "document"]
 
 
 def events(box):

@@ -8,7 +8,9 @@ from msgspec.structs import replace
 from prometheus_client import generate_latest
 
 from reconciler.errors import ConfigurationError
+from reconciler.model.anomaly import Anomaly, AnomalyKind
 from reconciler.model.change import Action, Change, Outcome, Reason, Result
+from reconciler.model.commit import Commit
 from reconciler.model.health import HealthState
 from reconciler.model.status import (
     AppStatus,
@@ -99,6 +101,16 @@ def test_a_pass_is_counted(metrics):
     assert value(metrics, "app_health", app="web", state="unhealthy") == 0
 
 
+def test_what_is_odd_is_counted_by_kind(metrics):
+    assert value(metrics, "anomalies", kind="ForeignExec") == 0
+    odd = tuple(Anomaly(AnomalyKind.FOREIGN_EXEC, "web", name, "") for name in ("a", "b"))
+    metrics.passed(replace(status(app()), anomalies=odd))
+    assert value(metrics, "anomalies", kind="ForeignExec") == 2
+    assert value(metrics, "anomalies", kind="Unexplained") == 0
+    metrics.passed(status(app()))
+    assert value(metrics, "anomalies", kind="ForeignExec") == 0
+
+
 def test_what_an_app_holds_is_measured_where_it_is_known(metrics):
     over = Condition(ConditionType.WITHIN_DISK_LIMIT, False, "DiskLimitExceeded", "", NOW)
     plain = app()
@@ -119,6 +131,16 @@ def test_what_an_app_holds_is_measured_where_it_is_known(metrics):
     assert "archipelago_app_disk_limit_bytes{" not in text
 
 
+def test_the_last_commit_of_an_app_is_one_series_and_goes_with_it(metrics):
+    metrics.passed(status(replace(app(), commit=Commit("a" * 40)), app("db")))
+    assert value(metrics, "app_commit_info", app="web", commit="a" * 10) == 1
+    metrics.passed(status(replace(app(), commit=Commit("b" * 40)), app("db")))
+    assert value(metrics, "app_commit_info", app="web", commit="a" * 10) is None
+    assert value(metrics, "app_commit_info", app="web", commit="b" * 10) == 1
+    metrics.passed(status(app("db")))
+    assert "app_commit_info{" not in generate_latest(metrics.registry).decode()
+
+
 def test_the_series_of_an_app_go_with_it_and_change_with_its_version(metrics):
     metrics.passed(status(app(), app("db")))
     metrics.passed(status(app(digest="1-b")))
@@ -127,6 +149,21 @@ def test_the_series_of_an_app_go_with_it_and_change_with_its_version(metrics):
     assert 'digest="1-a"' not in text
     labels = {"app": "web", "version": "1.0", "image": "localhost/web:1", "digest": "1-b"}
     assert value(metrics, "app_info", **labels) == 1
+
+
+def test_violations_are_counted_of_apps_that_are_known_and_go_with_them(metrics):
+    metrics.violated("web")
+    metrics.passed(status(app(), app("db")))
+    metrics.violated("web")
+    metrics.violated("web")
+    metrics.violated("stranger")
+    assert value(metrics, "seccomp_violations_total", app="web") == 2
+    for unknown in ("db", "stranger"):
+        assert value(metrics, "seccomp_violations_total", app=unknown) is None
+    metrics.passed(status(app("db")))
+    assert value(metrics, "seccomp_violations_total", app="web") is None
+    metrics.violated("web")
+    assert value(metrics, "seccomp_violations_total", app="web") is None
 
 
 def test_changes_and_retries_are_counted(metrics):

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.anomaly import Anomaly, AnomalyKind
 from reconciler.model.change import Action
+from reconciler.model.commit import Commit
 from reconciler.model.health import HealthState
 from reconciler.model.origin import Origin, Problem
 from reconciler.model.status import (
@@ -41,6 +43,7 @@ APP = AppStatus(
     manifest_changed_at=NOW,
     disk_bytes=5,
     disk_limit=7,
+    commit=Commit("a" * 40, "Ada <ada@example.org>", "Install web", NOW),
 )
 FULL = Status(
     apps=(APP, replace(APP, id="db", requires=(), last_change_at=None, disk_bytes=None)),
@@ -48,6 +51,10 @@ FULL = Status(
     problems=(Problem(Origin("web.yml", 3, 5), "is wrong", "do that", "web"),),
     notices=("folders are polled",),
     lanes_busy=2,
+    anomalies=(
+        Anomaly(AnomalyKind.FOREIGN_EXEC, "web", "main", "somebody ran a command"),
+        Anomaly(AnomalyKind.VERIFICATION_FAILS, "", "images", "images were refused"),
+    ),
 )
 
 PASS = {"number": 1, "duration_seconds": 0.5}
@@ -61,6 +68,7 @@ def test_the_document_has_the_promised_shape():
         "pass",
         "problems",
         "notices",
+        "anomalies",
         "lanes_busy",
         "source",
     ]
@@ -175,6 +183,7 @@ def test_the_file_is_written_when_something_is_new(tmp_path):
         {"apps": ()},
         {"problems": FULL.problems},
         {"notices": FULL.notices},
+        {"anomalies": FULL.anomalies},
         {"last_pass": replace(CALM.last_pass, error="cannot reach Podman")},
     ],
     ids=lambda new: next(iter(new)),

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
+from reconciler.model.anomaly import Anomaly, AnomalyKind
 from reconciler.model.change import Action, Change, Outcome, Reason, Result
 from reconciler.model.health import HealthState
 from reconciler.model.origin import Origin, Problem
@@ -54,8 +55,12 @@ def bound(reason, message="", *, fine=False):
     return replace(app(), conditions=(*app().conditions, told))
 
 
-def status(*apps, error="", problems=(), notices=()):
-    return Status(apps, PassStatus(1, 0.0, NOW, error), problems, notices)
+ODD = Anomaly(AnomalyKind.FOREIGN_EXEC, "web", "main", "somebody ran a command")
+
+
+def status(*apps, error="", problems=(), notices=(), anomalies=()):
+    last = PassStatus(1, 0.0, NOW, error)
+    return Status(apps, last, problems, notices, anomalies=anomalies)
 
 
 INSTALLING = app(Action.INSTALL, "NotInstalled", "fetching", ready=False, health="none")
@@ -260,6 +265,24 @@ TABLE = [
         [("", "notice", "Notice", "warning")],
     ),
     ("and still are", status(notices=("polled",)), status(notices=("polled",)), []),
+    (
+        "something is odd",
+        NOTHING,
+        status(anomalies=(ODD,)),
+        [("web", "anomaly", "ForeignExec", "warning")],
+    ),
+    (
+        "and goes on, in other words",
+        status(anomalies=(ODD,)),
+        status(anomalies=(replace(ODD, message="again"),)),
+        [],
+    ),
+    (
+        "and is over",
+        status(anomalies=(ODD,)),
+        status(),
+        [("web", "anomaly", "ForeignExec", "info")],
+    ),
 ]
 
 

@@ -57,6 +57,8 @@ GOOD = {
     "hosts and resolvers": container(extra_hosts=["nas:10.0.0.1"], dns=["10.0.0.1"]),
     "hosts as a mapping": container(extra_hosts={"nas": "10.0.0.1"}),
     "shared memory": container(shm_size="1Gi"),
+    "users of its own": app(security={"userns": "auto"}),
+    "an AppArmor profile": container(security={"apparmor_profile": "required"}),
     "privileged": container(security={"privileged": True, "seccomp_profile": "unconfined"}),
     "room": app(resources={"disk_limit": "10Gi"}),
     "parameters": app(
@@ -160,6 +162,8 @@ BAD = {
     "a limit of two kinds": container(ulimits={"nofile": "many"}),
     "a hosts entry without address": container(extra_hosts=["nas"]),
     "a resolver that is no address": container(dns=[5]),
+    "users of nobody": app(security={"userns": "keep-id"}),
+    "an AppArmor profile with a space": container(security={"apparmor_profile": "a b"}),
     "a seccomp profile that is none": container(security={"seccomp_profile": "none"}),
     "a list in the environment": app(environment={"A": []}),
     "a variable without =": app(environment=["A"]),

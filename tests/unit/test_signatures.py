@@ -9,11 +9,15 @@ import tracemalloc
 import pytest
 import signer
 from cryptography.hazmat.primitives import hashes
+from keyless import HOLDER, ISSUER, Sigstore
 from signer import SBOM, PaperRegistry, bundle, compact, make_key, simple, statement
 
+from reconciler import parts
 from reconciler.errors import RegistryError
+from reconciler.model.identity import Root
 from reconciler.model.signature import Denial, Findings, Material, Signature, Subject
 from reconciler.model.signature import SignatureFormat as Format
+from reconciler.model.trust import Check
 from reconciler.registry.client import RegistryClient
 from reconciler.registry.signatures import OBJECTS, collect
 from reconciler.security import signing_keys
@@ -227,11 +231,15 @@ def registry():
 
 
 @pytest.fixture
-def found(registry, tmp_path):
-    """`found(digest)` collects and examines what the registry has of an image."""
+def client(registry, tmp_path):
     file = tmp_path / "registries.conf"
     file.write_text(f'[[registry]]\nlocation = "{registry.host}"\ninsecure = true\n')
-    client = RegistryClient({"HOME": str(tmp_path), "CONTAINERS_REGISTRIES_CONF": str(file)})
+    return RegistryClient({"HOME": str(tmp_path), "CONTAINERS_REGISTRIES_CONF": str(file)})
+
+
+@pytest.fixture
+def found(registry, client):
+    """`found(digest)` collects and examines what the registry has of an image."""
 
     def of(digest, seconds=10.0):
         subject = Subject(f"{registry.host}/team/web", digest)
@@ -260,6 +268,19 @@ def test_both_formats_are_found(registry, found, with_api):
         *proved(Format.BUNDLE),
         *proved(Format.CLASSIC, repository(registry)),
     )
+
+
+def test_a_keyless_one_is_found_beside_it(registry, client):
+    """From the registry to the fact, as the worker goes."""
+    sigstore = Sigstore()
+    digest = registry.shelf().image("1")
+    registry.shelf().refer(digest, sigstore.bundle(statement(digest)))
+    subject = Subject(repository(registry), digest)
+    root = Root("root-id", sigstore.trusted_root())
+    check = Check("web", "main", f"{repository(registry)}:1", subject, (), root)
+    by = Signature("root-id", Format.BUNDLE, "", ISSUER, HOLDER)
+    told = parts.look_at_signatures(client, check)
+    assert told == (subject, Findings(frozenset({"root-id"}), (by,)))
 
 
 def test_an_index_is_signed_as_a_whole(registry, found):

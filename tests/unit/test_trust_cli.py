@@ -19,6 +19,15 @@ KEY, OTHER = signer.make_key(), signer.make_key()
 DIGEST = "sha256:" + "a" * 64
 REPOSITORY = "registry.example/team/web"
 SUBJECT = Subject(REPOSITORY, DIGEST)
+KEYLESS = """\
+mode: warn
+trusted_root: root.json
+keyless:
+  me: {issuer: "https://i.example", identity: "me@f.example"}
+  any: {issuer: "https://i.example", identity_regexp: ".+@f.example"}
+scopes:
+  - {scope: c.d, any_of: [me, any]}
+"""
 
 
 @pytest.fixture
@@ -168,6 +177,38 @@ def test_what_would_lose_something_is_noticed(new, right):
     return None
 
 
+def test_who_signs_without_a_key_stays_and_is_listed(box):
+    box.trust.write_text(KEYLESS)
+    root = box.trust.with_name("root.json")
+    root.write_text('{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}')
+    assert "write them by hand" in add(box, "a.b", "--name", "me").output
+    assert add(box).exit_code == 0
+    assert box.trust.read_text().startswith(KEYLESS.partition("scopes:")[0])
+    told = box.json("trust", "list")
+    assert told["keyless"] == [
+        {"name": "me", "issuer": "https://i.example", "identity": "me@f.example"},
+        {"name": "any", "issuer": "https://i.example", "identity_regexp": ".+@f.example"},
+    ]
+    assert told["trusted_root"] == signer.digest_of(root.read_bytes()).partition(":")[2]
+    assert (
+        "keyless me  me@f.example, whom https://i.example knows" in box.run("trust", "list").stdout
+    )
+
+
+@pytest.mark.parametrize(
+    "lost", ["trusted_root: root.json\n", "  any: ", "identity: ", "mode: warn\n"]
+)
+def test_what_would_lose_an_identity_is_noticed(lost):
+    wanted = ScopeDocument(scope="a.b", any_of=("b",))
+    new = KEYLESS.replace(
+        "scopes:\n", "keys: {b: b.pub}\nscopes:\n  - {scope: a.b, any_of: [b]}\n"
+    )
+    trust_edit._check("trust.yaml", KEYLESS, new, wanted)
+    worse = new.replace(lost, "identity: x" if lost == "identity: " else "")
+    with pytest.raises(ConfigurationError, match="write them by hand"):
+        trust_edit._check("trust.yaml", KEYLESS, worse, wanted)
+
+
 def test_the_same_twice_is_refused(box):
     add(box)
     before = box.trust.read_text()
@@ -230,8 +271,8 @@ def looked(monkeypatch):
     """What is found beside an image, as the registry would say it."""
     found = {}
 
-    def look(image, keys):
-        assert [k.name for k in keys] == ["cosign"]
+    def look(image, trust):
+        assert [k.name for k in trust.keys] == ["cosign"]
         return SUBJECT, found[image]
 
     monkeypatch.setattr(wiring, "look_at_signatures", look)

@@ -82,10 +82,46 @@ def test_what_it_says(box):
     )
 
 
+KEYLESS = """\
+mode: enforce
+trusted_root: trusted_root.json
+keyless:
+  release: {issuer: "https://i.example", identity: "https://f.example/a"}
+  any: {issuer: "https://i.example", identity_regexp: "https://f.example/.+"}
+scopes:
+  - {scope: ghcr.io, any_of: [release, any]}
+"""
+
+
+def test_who_signs_with_certificates(box):
+    root = box.folder / "trusted_root.json"
+    root.write_text('{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}')
+    told = box.read(KEYLESS)
+    assert told.problem == ""
+    assert told.scopes[0].any_of == ("release", "any")
+    release, anybody = told.identities
+    assert (release.name, release.holder, release.is_pattern) == (
+        "release",
+        "https://f.example/a",
+        False,
+    )
+    assert (anybody.name, anybody.holder, anybody.is_pattern) == (
+        "any",
+        "https://f.example/.+",
+        True,
+    )
+    assert release.id != anybody.id
+    assert told.root.text == root.read_text()
+    root.write_text(root.read_text() + "\n")
+    assert box.read().root.id != told.root.id, "another root is another one at once"
+
+
 def test_it_may_trust_nobody(box):
     assert box.read("mode: warn\n").mode is Mode.WARN
 
 
+WHO = "mode: enforce\nkeyless: {me: {issuer: 'https://i.example', "
+ROOT = "trusted_root: trusted_root.json\n"
 BODY = "mode: enforce\nkeys: {bob: bob.pub}\nscopes:\n"
 
 
@@ -116,7 +152,18 @@ BODY = "mode: enforce\nkeys: {bob: bob.pub}\nscopes:\n"
         (BODY + "  - {scope: a.b, any_of: [bob], all_of: [bob]}\n", "under either `any_of`"),
         (BODY + "  - {scope: ghcr.io, any_of: [bob], formats: []}\n", "no format is left"),
         (BODY + "  - {scope: ghcr.io, any_of: [bob], formats: [gpg]}\n", "`gpg` is not one of"),
-        (BODY + "  - {scope: ghcr.io, keyless: []}\n", "not available in this version"),
+        (BODY + "  - {scope: ghcr.io, require_tlog: true}\n", "not available in this version"),
+        (WHO + "identity: a, identity_regexp: b}}\n", "by either `identity` or `identity_re"),
+        (WHO + "identity: a}}\n", "checked with a trusted root (write `trusted_root: "),
+        (WHO + "}}\n", "by either `identity` or `identity_regexp`"),
+        (WHO + "identity_regexp: '(a+)+'}}\n", "cannot be used: it repeats a group"),
+        (
+            WHO.replace("me:", "bob:") + "identity: a}}\nkeys: {bob: bob.pub}\n" + ROOT,
+            "a key is called `bob`",
+        ),
+        (WHO + "identity: a}}\n" + ROOT, "trusted_root.json: no such file or directory"),
+        (WHO + "identity: a}}\ntrusted_root: bob.pub\n", "bob.pub is not a trusted root of S"),
+        (WHO + "identity: a}}\ntrusted_root: /etc/passwd\n", "the trusted root is neither"),
         (BODY + "  - {any_of: [bob]}\n", "the key `scope` is missing"),
         (BODY + "  - {scope: example, any_of: [bob]}\n", "does not begin with the name of a reg"),
         (BODY + "  - {scope: ghcr.io/A, any_of: [bob]}\n", "upper-case"),

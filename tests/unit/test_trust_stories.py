@@ -1,14 +1,23 @@
 """Stories of whole loops before a tag that moves between any two steps: what was verified runs."""
 
+import re
+from pathlib import Path
+
 import pytest
+import signer
 from msgspec.structs import replace
+from simulation import IMAGE as LOCAL
 from simulation import GivenSignatures, Simulation
 
+from reconciler.config import load_settings
 from reconciler.model.evidence import Evidence
 from reconciler.model.image_reference import parse_image_reference
-from reconciler.model.pin import Pin
+from reconciler.model.pin import Pin, Signer
 from reconciler.model.signature import Findings, Signature, SignatureFormat, Subject
 from reconciler.model.trust import Mode, Scope, SignatureRecords, Trust, TrustedKey
+from reconciler.security.signing_keys import key_id
+from reconciler.sources import trust_edit
+from reconciler.sources.trust_file import TrustFile
 
 REPOSITORY = "registry.example/team/web"
 IMAGE = f"{REPOSITORY}:1"
@@ -164,3 +173,97 @@ def test_another_image_under_the_verified_name_is_not_run(box):
     told = {outcome.message for outcome in box.diary.outcomes if outcome.message}
     assert any("not the one that was prepared" in message for message in told)
     assert not box.world.boxes
+
+
+BOB = TrustedKey("bob", "bob-id", "pem")
+EITHER = Trust(Mode.ENFORCE, (KEY, BOB), (Scope("registry.example", any_of=("alice", "bob")),))
+
+
+class TwoSigners(Registry):
+    """As above, where bob signs what alice did not."""
+
+    def watch(self, checks):
+        super().watch(checks)
+        both = frozenset({"alice-id", "bob-id"})
+        for subject, found in list(self.found.items()):
+            by = found.signatures or (replace(PROVED, key="bob-id"),)
+            self.found[subject] = replace(found, signatures=by, tried=both)
+
+
+def test_another_signer_waits_for_a_word_and_what_runs_goes_on(box):
+    signed = box.signatures.signed
+    box.signatures = TwoSigners(box.world)
+    box.signatures.signed = signed
+    box.facts.evidence = replace(box.facts.evidence, trust=EITHER)
+    box.restart()
+    box.settle()
+    before = [b.ref for b in runs(box)]
+    assert box.facts.past["web", "main"].signers == (Signer("alice-id", "alice"),)
+    swap(box)
+    box.folder.write("web", container={"image": IMAGE, "environment": {"A": "1"}})
+    box.world.ledger.pin(("web", "main"), Pin(IMAGE, box.world.digests[IMAGE]))
+    status = box.settle()
+    assert (status.of("web").action, status.of("web").reason) == ("hold", "SignerChanged")
+    assert [b.ref for b in runs(box)] == before
+    box.facts.remember({("web", "main"): (Signer("alice-id", "alice"), Signer("bob-id", "bob"))})
+    status = box.settle()
+    assert status.of("web").ready
+    assert [b.image_id for b in runs(box)] == [box.world.digests[IMAGE].removeprefix("sha256:")]
+
+
+# What is shipped
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+
+
+def shipped(name, tmp_path):
+    """Read it as a box does, from where it is installed to."""
+    file = tmp_path / name
+    file.write_text((DEPLOY / name).read_text())
+    file.chmod(0o644)
+    return TrustFile(file, [], key_id, required=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "reason"),
+    [("trust.yaml", Mode.ENFORCE, "NotVerified"), ("trust.demo.yaml", Mode.WARN, "InSync")],
+)
+def test_the_shipped_file_enforces_and_the_demos_warns(box, tmp_path, name, mode, reason):
+    trust = shipped(name, tmp_path).read()
+    assert (trust.mode, trust.problem) == (mode, "")
+    box.facts.evidence = replace(box.facts.evidence, trust=trust)
+    box.world.images[LOCAL] = box.world.pullable[LOCAL]  # as if it had been built here
+    box.folder.write("local", container={"image": LOCAL})
+    status = box.settle()
+    assert status.of("local").ready, "what is made here is local"
+    assert status.of("web").reason == reason
+    told = [n for n in status.notices if "only warns" in n]
+    assert bool(told) is (mode is Mode.WARN)
+
+
+def test_the_examples_in_the_shipped_file_can_be_used(tmp_path):
+    text = (DEPLOY / "trust.yaml").read_text()
+    _, mode, examples = text.partition("mode: enforce\n")
+    (tmp_path / "trust.yaml").write_text(mode + re.sub("^# ?", "", examples, flags=re.MULTILINE))
+    (tmp_path / "vendor.pub").write_text(signer.pem(signer.make_key()))
+    root = '{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}'
+    (tmp_path / "trusted_root.json").write_text(root)
+    trust = TrustFile(tmp_path / "trust.yaml", [], key_id, required=True).read()
+    assert trust.problem == ""
+    assert [s.name for s in trust.scopes] == ["ghcr.io/vendor", "ghcr.io/example/web"]
+    assert [i.name for i in trust.identities] == ["release"]
+
+
+def test_a_key_can_be_added_to_the_shipped_file(tmp_path):
+    file = shipped("trust.yaml", tmp_path)
+    key = tmp_path / "vendor.pub"
+    key.write_text(signer.pem(signer.make_key()))
+    entry = ("ghcr.io/vendor", "vendor", key)
+    trust = trust_edit.add(file, tmp_path / "trust.yaml", entry, Mode.WARN, key_id)
+    assert (trust.mode, [s.name for s in trust.scopes]) == (Mode.ENFORCE, ["ghcr.io/vendor"])
+
+
+def test_the_shipped_settings_name_the_file_so_that_it_has_to_be_there():
+    settings = load_settings({}, {}, DEPLOY / "archipelago.toml")
+    assert settings.trust == Path("/etc/archipelago/trust.yaml")
+    assert "trust" in settings.model_fields_set

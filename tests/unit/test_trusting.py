@@ -10,7 +10,7 @@ from reconciler.model.change import Action, Reason
 from reconciler.model.container import BuildSpec, PullPolicy
 from reconciler.model.evidence import Evidence
 from reconciler.model.observed import ContainerState
-from reconciler.model.pin import Pin
+from reconciler.model.pin import Past, Pin, Signer
 from reconciler.model.signature import Denial, Findings, Signature, Subject
 from reconciler.model.signature import SignatureFormat as Format
 from reconciler.model.trust import (
@@ -139,7 +139,7 @@ def test_an_image_is_trusted_when(why, found, scopes, signers):
             findings(refused=[Denial.UNKNOWN_SIGNER]),
             (),
             Denial.UNKNOWN_SIGNER,
-            "none",
+            "nobody who counts here",
         ),
         (
             "a known key of another scope",
@@ -397,6 +397,123 @@ def test_an_image_that_is_asked_for_always_is_judged_as_well():
     made = change(evidence(findings(classic()), pins=pins), spec=spec)
     assert made.action is Action.INSTALL
     assert {s.container.pin for s in made.steps if hasattr(s, "container")} == {DIGEST}
+
+
+# Who signed before, and what a tag meant
+
+KEY = ("web", "main")
+BY_BOB = {KEY: Past(signers=(Signer("bob-id", "bob"),))}
+
+
+@pytest.mark.parametrize(
+    ("why", "found", "past", "changed"),
+    [
+        ("nobody is remembered", findings(classic()), {}, False),
+        ("only tags are remembered", findings(classic()), {KEY: Past()}, False),
+        ("it is the same one", findings(classic("bob")), BY_BOB, False),
+        ("the same one signed it as well", findings(classic("bob"), classic()), BY_BOB, False),
+        ("it is another one", findings(classic()), BY_BOB, True),
+        ("of another container", findings(classic()), {("web", "db"): BY_BOB[KEY]}, False),
+    ],
+)
+def test_another_signer_than_before_needs_a_word(why, found, past, changed):
+    made = change(evidence(found, past=past))
+    wanted = (Action.HOLD, Reason.SIGNER_CHANGED) if changed else (Action.INSTALL, "NotInstalled")
+    assert (made.action, made.reason) == wanted, why
+    if changed:
+        assert made.message == (
+            f"{IMAGE} is signed by alice, and was by bob until now;"
+            " if that is meant: `archipelago confirm signer web`"
+        )
+
+
+def test_another_key_of_the_same_name_is_another_signer():
+    past = {KEY: Past(signers=(Signer("old-id", "alice"),))}
+    told = thought(findings(classic()), past=past)
+    assert told.denial is Denial.SIGNER_CHANGED
+    assert "is signed by another one by the name of alice, and was by alice until" in told.message
+
+
+def test_another_name_of_the_same_key_is_the_same_signer():
+    past = {KEY: Past(signers=(Signer("alice-id", "what it was called once"),))}
+    assert thought(findings(classic()), past=past).permits
+
+
+def test_another_signer_stops_nothing_and_is_told_where_the_file_warns():
+    facts = evidence(findings(classic()), trust(mode=Mode.WARN), past=BY_BOB)
+    assert change(facts).action is Action.INSTALL
+    (told,) = proving.notices(facts, compare_all(situation(desired(web()), evidence=facts)))
+    assert "is signed by alice, and was by bob until now" in told
+    assert change(evidence(findings(classic()), past=BY_BOB), here()).action is Action.KEEP
+
+
+@pytest.mark.parametrize(
+    ("why", "containers", "given", "signers"),
+    [
+        (
+            "it is there, and trusted",
+            (here(),),
+            evidence(findings(classic())),
+            (Signer("alice-id", "alice"),),
+        ),
+        (
+            "both have signed",
+            (here(),),
+            evidence(findings(classic(), classic("bob"))),
+            (Signer("alice-id", "alice"), Signer("bob-id", "bob")),
+        ),
+        ("it is not there yet", (), evidence(findings(classic())), None),
+        (
+            "somebody is remembered, to whom nobody adds himself",
+            (here(),),
+            evidence(findings(classic(), classic("bob")), past=BY_BOB),
+            None,
+        ),
+        ("it is denied", (here(),), evidence(findings()), None),
+        ("nobody asks", (here(),), Evidence(), None),
+        ("the file is of no use", (here(),), Evidence(trust=Trust(problem="x")), None),
+    ],
+)
+def test_the_first_signers_are_remembered_when(why, containers, given, signers):
+    facts = situation(desired(web()), observed(*containers), evidence=given)
+    wanted = {KEY: signers} if signers else {}
+    assert proving.first_signers(compare_all(facts), given) == wanted, why
+
+
+RETURNED = {KEY: Past(replaced=(Pin(IMAGE, DIGEST),))}
+
+
+@pytest.mark.parametrize(
+    ("why", "found", "past", "reason"),
+    [
+        ("it was replaced before", findings(classic()), RETURNED, Reason.TAG_MOVED_BACK),
+        ("nothing was replaced", findings(classic()), {KEY: Past()}, Reason.NOT_INSTALLED),
+        (
+            "it was another name's",
+            findings(classic()),
+            {KEY: Past(replaced=(Pin(f"{REPOSITORY}:2", DIGEST),))},
+            Reason.NOT_INSTALLED,
+        ),
+        ("nobody signed it, which is worse", findings(), RETURNED, Reason.NOT_VERIFIED),
+    ],
+)
+def test_a_tag_that_moves_back_needs_a_word(why, found, past, reason):
+    facts = evidence(found, past=past)
+    records = SignatureRecords(facts.signatures, MEANS)
+    informed, pins = trusting.informed(desired(web(pin="")), facts, records)
+    made = change(informed, spec=web(pin=""))
+    assert made.reason is reason, why
+    assert bool(pins) is (reason is Reason.NOT_INSTALLED)
+    if reason is Reason.TAG_MOVED_BACK:
+        assert made.message == (
+            f"{IMAGE} has moved back to aaaaaaaa, which was replaced before;"
+            " if that is meant: `archipelago update web --back`"
+        )
+
+
+def test_what_is_pinned_has_not_moved():
+    """A rollback goes back by its pin, and so does the word of the operator."""
+    assert change(evidence(findings(classic()), past=RETURNED)).action is Action.INSTALL
 
 
 # What is looked at

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +133,43 @@ def test_it_is_stopped_in_the_middle_and_nothing_is_left(volume, du, tmp_path):
 def test_it_has_a_deadline(volume, du):
     du("exec sleep 100")
     assert allocated(str(volume), CALM, deadline=0.2) is None
+
+
+@pytest.fixture
+def podman(tmp_path, monkeypatch):
+    """Have a `podman` that writes down what it was asked for, and does it."""
+    folder = tmp_path / "podmans"
+    folder.mkdir()
+    (folder / "podman").write_text(
+        f'#!/bin/sh\necho "$CONTAINER_HOST$1" >> {folder}/asked\nshift\nexec "$@"\n'
+    )
+    (folder / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("CONTAINER_HOST", "tcp://elsewhere")
+    return folder / "asked"
+
+
+def test_what_a_users_containers_own_is_measured_as_their_root(volume, podman):
+    (volume / "file").write_bytes(b"x" * 300 * KIB)
+    plain = allocated(str(volume), CALM)
+    assert not podman.exists()
+    assert allocated(str(volume), CALM, rootful=False) == plain
+    assert podman.read_text() == "unshare\n"
+
+
+def test_all_of_what_takes_too_long_is_ended(volume, du, podman, tmp_path):
+    du(f"sh -c 'sleep 60; exit' & echo $! > {tmp_path}/pid; wait")
+    assert allocated(str(volume), CALM, deadline=0.3, rootful=False) is None
+    pid = int((tmp_path / "pid").read_text())
+    ends = time.monotonic() + 10
+    while there(pid) and time.monotonic() < ends:
+        time.sleep(0.02)
+    assert not there(pid)
+
+
+def there(pid):
+    """Whether a process is there and did not end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

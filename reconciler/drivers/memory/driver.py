@@ -58,6 +58,7 @@ class MemoryDriver:
                 if key[0] == self.instance
             ),
             self.world.unenforceable,
+            unlimited=self.world.unlimited,
         )
 
     def prepare_image(self, container: ContainerSpec, progress: Callable[[str], None]) -> None:
@@ -86,7 +87,7 @@ class MemoryDriver:
         with self._verb("ensure_volume", volume.name):
             volumes.ensure(self.world, self.instance, volume)
 
-    def create(self, container: ContainerSpec) -> None:
+    def create(self, container: ContainerSpec) -> str:
         """Have the container, not started; replaces a half-made one."""
         name = container.container_name
         container = self._chosen(container)
@@ -98,13 +99,13 @@ class MemoryDriver:
                     " rename or remove it",
                 )
             if box is not None and box.state is not ContainerState.BROKEN:
-                return
+                return box.ref
             self._check_parts(container)
             secret = {
                 key: self.world.secrets.reveal(text) for key, text in container.secret_environment
             }
             image_id = self.world.images[_image_to_run(container)]
-            self.world.boxes[name] = Box(
+            made = Box(
                 self.world.next_id(name),
                 name,
                 self.instance,
@@ -114,6 +115,8 @@ class MemoryDriver:
                 secret_environment=secret,
                 number=self.world.next_number() if container.led else 0,
             )
+            self.world.boxes[name] = made
+        return made.ref
 
     def write_files(self, ref: str, container: ContainerSpec) -> None:
         """Have its files in its volumes."""
@@ -336,6 +339,12 @@ class MemoryDriver:
         if _image_to_run(container) not in self.world.images:
             raise DriverRejected(
                 f"cannot create {name}: the image {container.image} is not here; pull it first",
+            )
+        if container.apparmor_profile not in {"default", "unconfined"}:
+            wanted = container.apparmor_profile
+            raise DriverRejected(
+                f"cannot create {name}: its manifest wants the AppArmor profile `{wanted}`, and"
+                " this kernel has no AppArmor; write `default`, which does what can be done"
             )
         self._recognise(container)
         if container.network is not None and container.network not in self.world.networks:

@@ -27,6 +27,10 @@ class MemoryLedger:
             if known is None or known.image != pin.image:
                 self._pins[key] = pin
 
+    def ids(self) -> Mapping[str, str]:
+        """Return the ids that were recognised."""
+        return dict(self._ids)
+
     def recognised(self, name: str, image_id: str, *, made: bool = False) -> str:
         """Return the first id that was seen under a name, or that was made."""
         if made:

@@ -56,6 +56,7 @@ def facts_of(box: Box) -> ContainerFacts:
         capabilities=spec.capabilities,
         privileged=spec.privileged,
         seccomp_profile=spec.seccomp_profile,
+        apparmor_profile="",  # this world's kernel has none
         no_new_privileges=spec.no_new_privileges,
         readonly_root=spec.readonly_root,
         resources=replace(spec.resources, pids=spec.resources.pids or _PIDS),

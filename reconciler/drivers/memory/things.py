@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from reconciler.model.confinement import CAPABILITIES, Confinement
 from reconciler.model.container import ContainerSpec, MountKind, NetworkPolicy, Resources
 from reconciler.model.isolation import Names
-from reconciler.model.observed import ContainerState, ObservedContainer
+from reconciler.model.observed import ContainerState, Hits, ObservedContainer
 
 _LED = 32  # places of containers that are led begin here: two revisions run at once
 
@@ -48,6 +48,7 @@ def confinement(spec: ContainerSpec) -> Confinement:
         no_new_privileges=spec.no_new_privileges,
         seccomp=not spec.privileged and spec.seccomp_profile != "unconfined",
         shared=("net",) if host else (),
+        own_users=spec.userns == "auto",
         open=("/proc/sys", "/sys") if spec.privileged else (),
     )
 
@@ -74,6 +75,8 @@ class Box(Struct):
     networks: tuple[str, ...] | None = None  # None: those that it was made with
     limits: Resources | None = None
     confinement: Confinement | None = None  # None: what it was made with
+    hits: Hits = field(default_factory=Hits)
+    exec_at: datetime | None = None
     mounted: tuple[str, ...] = ()  # volumes in one that somebody else made
     like: ContainerSpec | None = None  # as what somebody else made it
     clients: int = 0  # connected to it
@@ -118,7 +121,7 @@ class Box(Struct):
 
     def run(self, pid: int, now: datetime, process_start: float) -> None:
         """Begin a run."""
-        self.process_start = process_start
+        self.process_start, self.hits = process_start, Hits()
         self.state, self.pid = ContainerState.RUNNING, pid
         self.exit_code, self.started_at, self.finished_at = None, now, None
 
@@ -163,6 +166,8 @@ class Box(Struct):
             names=self.names if running and network else None,
             limits=(self.limits or spec.resources) if running else None,
             confinement=(self.confinement or confinement(spec)) if running else None,
+            hits=self.hits if running else None,
+            exec_at=self.exec_at,
             requires=spec.requires,
             secrets=spec.secrets,
             source=spec.source,

@@ -24,7 +24,7 @@ from reconciler.model.confinement import Confinement
 from reconciler.model.container import ContainerSpec, Resources
 from reconciler.model.image_reference import parse_image_reference
 from reconciler.model.isolation import IsolationSpec
-from reconciler.model.observed import ContainerState
+from reconciler.model.observed import ContainerState, Hits
 from reconciler.model.trial import Target
 from reconciler.ports import Clock, Wake
 
@@ -39,7 +39,7 @@ class World:
         self.networks: dict[str, Owned] = {}
         self.volumes: dict[str, Owned] = {}
         self.rules: dict[tuple[str, str], IsolationSpec] = {}  # by instance and app
-        self.unenforceable = ""
+        self.unenforceable = self.unlimited = ""  # why nobody enforces rules, or limits
         self.cut = 0  # clients that were connected to what was stopped or removed by a driver
         self.leaks: set[tuple[str, Target]] = set()  # by name: reached whatever the rules say
         self.files: dict[tuple[str, str], str] = {}  # by volume and path
@@ -175,6 +175,26 @@ class World:
         """Change what a running container may use, as an operator would."""
         with self.changing():
             self.box(target).limits = limits
+
+    def exec_by_hand(self, target: str) -> None:
+        """Run a command in a container, as an operator would."""
+        with self.changing():
+            self.box(target).exec_at = self.clock.now()
+
+    def hit(self, target: str, hits: Hits) -> None:
+        """Let the kernel refuse a running container more, so often since it was started."""
+        with self.changing():
+            self.box(target).hits = hits
+
+    def add_intruder(self, name: str, like: str) -> None:
+        """Add a running container with all labels of another one, as who knows them would."""
+        with self.changing():
+            box = self.box(like)
+            made = Box(
+                self.next_id(name), name, box.instance, box.spec, box.image_id, self.clock.now()
+            )
+            made.run(self.next_pid(), self.clock.now(), self.clock.monotonic())
+            self.boxes[name] = made
 
     def confine_by_hand(self, target: str, confinement: Confinement) -> None:
         """Put a container made otherwise in the place of one, as somebody who knows our labels."""

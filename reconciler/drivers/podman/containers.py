@@ -13,6 +13,7 @@ from typing import cast
 from urllib.parse import quote
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.drivers.podman import (
     attachment,
@@ -27,12 +28,14 @@ from reconciler.drivers.podman import (
     temporary,
 )
 from reconciler.drivers.podman.app_names import AppNames
+from reconciler.drivers.podman.apparmor import AppArmor
 from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, Request
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.lookup import Lookup, exactly
-from reconciler.drivers.podman.refusal import without
+from reconciler.drivers.podman.refusal import PORT_TAKEN, which_port, without
 from reconciler.drivers.podman.shares import Shares
+from reconciler.drivers.podman.users import UsersOf
 from reconciler.errors import (
     DriverConflict,
     DriverError,
@@ -44,11 +47,11 @@ from reconciler.model.isolation import Names
 from reconciler.model.observed import ContainerState
 from reconciler.ports import Secrets
 
-_PORT_TAKEN = re.compile(r"address already in use|port is already allocated", re.IGNORECASE)
-# The last is what remains when the service was killed between the runtime's create and its start;
-# a command that cannot be run fails in the runtime's create.
+# The third is what remains when the service was killed between the runtime's create and its start;
+# a command that cannot be run fails in the create. The last: the text of its profile was lost.
 _HALF_MADE = re.compile(
-    r"already exists|layer not known|/(?:runc|crun) start \S+ failed", re.IGNORECASE
+    r"already exists|layer not known|/(?:runc|crun) start \S+ failed|attr/(?:apparmor/)?exec",
+    re.IGNORECASE,
 )
 _PAUSES = (0.05, 0.2, 0.5)  # between tries to remove what is just ending
 _ENDED = {ContainerState.CREATED, ContainerState.EXITED, ContainerState.LOST}
@@ -63,6 +66,8 @@ class Places(Struct, frozen=True):
     secrets: Secrets
     belongings: Belongings
     names: AppNames
+    apparmor: AppArmor
+    users: UsersOf
 
 
 class Containers:
@@ -81,33 +86,44 @@ class Containers:
         self._instance = instance
         self._places = places
         self._warn = warn
+        self._temporary = temporary.Temporary(client)
 
-    def create(self, container: ContainerSpec, image: str) -> None:
-        """Have it, of this image; replaces a half-made one, refuses one that is not ours."""
+    def create(self, container: ContainerSpec, image: str) -> str:
+        """
+        Have it, of this image, and return its id.
+
+        Replaces a half-made one, refuses one that is not ours.
+        """
         name = container.container_name
         present = self._lookup.find(name)
         if present is not None:
             if present.container.state is not ContainerState.BROKEN:
-                return
+                return present.ref
             self._delete_patiently(present)
         chosen = seccomp.with_profile(container, self._places.data_dir)
+        chosen = replace(chosen, apparmor_profile=self._places.apparmor.chosen(container))
         here = filling.revealed(devices.present(chosen), self._places.secrets)
-        body = create_request.create_request(here, self._instance, host.base_ulimits())
+        users = self._places.users(container)
+        body = create_request.create_request(here, self._instance, host.base_ulimits(), users)
         body["image"] = image
         mounts = cast("list[selinux.Mount]", body["mounts"])
         mounts = [*mounts, *self._places.shares.mounts(container)]
         own = (self._places.data_dir / container.app, self._places.shares.folder)
         body["mounts"] = selinux.labelled(mounts, own) if selinux.ENABLED.is_dir() else mounts
         attachment.keep_address(body, container, self._places.belongings)
-        host_paths.prepare(container, self._places.data_dir)
+        host_paths.prepare(container, self._places.data_dir, users)
         try:
-            self._post_create(here, body)
+            made = self._post_create(here, body)
         except DriverRejected as error:
             if "already in use" not in str(error):
                 raise
             self._make_room(name, error)
-            self._post_create(here, body)
-        temporary.open_up(self._client, name, temporary.targets(body))
+            made = self._post_create(here, body)
+        memory = temporary.targets(body)
+        listed = self._lookup.find(made) if memory else None
+        if listed is not None:
+            self._temporary.open_up(name, listed.container.image_id, memory)
+        return made
 
     def start(self, ref: str, names: Names = ()) -> Listed:
         """Have it running; returns what was started. One that cannot be started is removed."""
@@ -120,6 +136,7 @@ class Containers:
             case ContainerState.PAUSED:
                 self._post("unpause", listed, "start_container")
             case ContainerState.CREATED | ContainerState.EXITED:
+                self._places.apparmor.ready(listed.name)
                 self._lookup.we_start(listed.ref)
                 self._post_start(listed, names)
             case ContainerState.ENDING:
@@ -166,7 +183,7 @@ class Containers:
                 raise
         return listed.ref
 
-    def _post_create(self, container: ContainerSpec, body: dict[str, object]) -> None:
+    def _post_create(self, container: ContainerSpec, body: dict[str, object]) -> str:
         name = container.container_name
         request = Request(
             "create_container",
@@ -189,8 +206,10 @@ class Containers:
                     f" make it (`podman network create {container.network}`), or name another",
                 ) from error
             raise DriverConflict(covered) from error
-        for warning in reply.object().get("Warnings") or ():
+        made = reply.object()
+        for warning in made.get("Warnings") or ():
             self._warn(f"{name}: {warning}")
+        return str(made["Id"])
 
     def _make_room(self, name: str, error: DriverRejected) -> None:
         """Remove what is left of a half-made container of that name; never somebody else's."""
@@ -234,15 +253,17 @@ class Containers:
             except DriverRejected:
                 threading.Event().wait(pause)
             else:
-                return
-        self._delete(listed.ref, listed.name)
+                break
+        else:
+            self._delete(listed.ref, listed.name)
+        self._places.apparmor.forget(listed.name)
 
     def _post_start(self, listed: Listed, names: Names) -> None:
         try:
             attachment.with_any_address(self._client, listed, lambda: self._begin(listed, names))
         except DriverRejected as error:
-            if _PORT_TAKEN.search(str(error)):
-                raise DriverRejected(_which_port(listed.name, str(error))) from error
+            if PORT_TAKEN.search(str(error)):
+                raise DriverRejected(which_port(listed.name, str(error))) from error
             now = self._lookup.find(listed.ref)
             if now is not None and now.container.state is ContainerState.RUNNING:
                 return  # somebody else started it in the same moment
@@ -288,12 +309,3 @@ class Containers:
                 expected=_ABSENT,
             )
         )
-
-
-def _which_port(name: str, message: str) -> str:
-    found = re.search(r":(\d+)\b(?=[^:]*(?:: (?:bind|listen))?.*already)", message)
-    port = f"port {found[1]}" if found else "one of its ports"
-    return (
-        f"cannot start {name}: {port} is in use;"
-        " choose another host port, or stop what listens there"
-    )

@@ -9,6 +9,7 @@ checks are off.
 import signal
 
 from reconciler.drivers.podman.differences import NO_HEALTH_CHECK
+from reconciler.drivers.podman.users import USERS, Users
 from reconciler.errors import DriverRejected
 from reconciler.model import labels
 from reconciler.model.container import (
@@ -38,6 +39,7 @@ def create_request(
     container: ContainerSpec,
     instance: str,
     base_ulimits: tuple[UlimitSpec, ...] = (),
+    users: Users | None = None,
 ) -> Body:
     """
     Return the body that makes this container, labelled as ours.
@@ -64,7 +66,20 @@ def create_request(
         "volumes": [_volume(m) for m in container.mounts if m.kind is MountKind.VOLUME],
     }
     body |= _process(container) | _network(container) | _limited(container)
-    return body | _kernel(container, base_ulimits)
+    return body | _kernel(container, base_ulimits) | _own_users(users)
+
+
+def _own_users(users: Users | None) -> Body:
+    """Numbers are given: with `auto` alone Podman 4.3 has its root be root of the machine."""
+    if users is None:
+        return {}
+    maps = {
+        "UIDMap": [{"container_id": 0, "host_id": users.first_user, "size": USERS}],
+        "GIDMap": [{"container_id": 0, "host_id": users.first_group, "size": USERS}],
+        "HostUIDMapping": False,
+        "HostGIDMapping": False,
+    }
+    return {"userns": {"nsmode": "private"}, "idmappings": maps}
 
 
 def _pin(container: ContainerSpec) -> dict[str, str]:
@@ -137,6 +152,7 @@ def _kernel(container: ContainerSpec, base_ulimits: tuple[UlimitSpec, ...]) -> B
         "privileged": container.privileged,
         "devices": [{"path": f"{d.path}:{d.target}:{d.permissions}"} for d in container.devices],
         "seccomp_profile_path": "" if profile == "default" else profile,
+        "apparmor_profile": _profile(container),
         "shm_size": container.shm_size,
         "r_limits": [_ulimit(u) for u in ulimits] if container.ulimits else [],
         "sysctl": dict(container.sysctls),
@@ -144,6 +160,12 @@ def _kernel(container: ContainerSpec, base_ulimits: tuple[UlimitSpec, ...]) -> B
         "dns_server": list(container.dns),
     }
     return {key: value for key, value in given.items() if value}
+
+
+def _profile(container: ContainerSpec) -> str:
+    """Return the profile's name; which one stands for these words is found out elsewhere."""
+    wanted = container.apparmor_profile
+    return "" if wanted in {"default", "required"} else wanted
 
 
 def _ulimit(ulimit: UlimitSpec) -> Body:

@@ -140,6 +140,8 @@ def _limits(host: Host, _: Examination) -> Iterator[Finding]:
         yield _problem(
             "limits", f"A container may have {what}: that is few.", "raise it with ulimit -Hn"
         )
+    elif not host.root:
+        yield _ok("limits", f"A container may have {what}, as this user.")
     elif limited:
         yield _note("limits", f"This machine lets nobody raise limits; containers get {what}.")
     else:
@@ -195,11 +197,34 @@ def _rootless(host: Host, facts: Examination) -> Iterator[Finding]:
         )
     else:
         yield _ok("user ids", f"{facts.subordinate_ids} subordinate user ids are set aside.")
+    yield from _login(host, facts)
+    if facts.first_port > 1:
+        yield _note(
+            "ports",
+            f"A user publishes no port below {facts.first_port}.",
+            "sysctl -w net.ipv4.ip_unprivileged_port_start=80, or choose higher ones",
+        )
     if not facts.tun:
         yield _problem(
             "network",
             "This user may not open /dev/net/tun: containers with a network do not start.",
             "sudo chmod 666 /dev/net/tun",
+        )
+
+
+def _login(host: Host, facts: Examination) -> Iterator[Finding]:
+    if not facts.runtime_directory:
+        yield _note(
+            "login",
+            "XDG_RUNTIME_DIR is not set: Podman keeps in /tmp what it knows of what runs, and "
+            "does not look there after a login that sets it.",
+            "log in by ssh or at the console, not by su",
+        )
+    elif host.systemd and not facts.lingers:
+        yield _note(
+            "login",
+            "What this user runs ends with the last session, and does not start at boot.",
+            "loginctl enable-linger",
         )
 
 

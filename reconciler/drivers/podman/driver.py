@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -22,6 +23,7 @@ from reconciler.drivers.podman import (
 )
 from reconciler.drivers.podman.addresses import Addresses
 from reconciler.drivers.podman.app_names import AppNames
+from reconciler.drivers.podman.apparmor import AppArmor
 from reconciler.drivers.podman.belongings import Belongings
 from reconciler.drivers.podman.client import Client, ObserveCall, Request
 from reconciler.drivers.podman.containers import Containers, Places
@@ -29,6 +31,7 @@ from reconciler.drivers.podman.elsewhere import NothingAdopted, Registry
 from reconciler.drivers.podman.events import Events
 from reconciler.drivers.podman.files import Files
 from reconciler.drivers.podman.firewall import Firewall
+from reconciler.drivers.podman.foreign_execs import SLACK_SECONDS, ForeignExecs
 from reconciler.drivers.podman.images import Deadlines, Images
 from reconciler.drivers.podman.listing import Listed
 from reconciler.drivers.podman.live_confinement import LiveConfinement
@@ -39,6 +42,7 @@ from reconciler.drivers.podman.network_watch import NetworkWatch
 from reconciler.drivers.podman.probe import Prober
 from reconciler.drivers.podman.process_watch import ProcessWatch
 from reconciler.drivers.podman.shares import Shares
+from reconciler.drivers.podman.users import users_of
 from reconciler.drivers.podman.volumes import Volumes
 from reconciler.errors import DriverConflict
 from reconciler.model.adoption import ContainerFacts
@@ -80,10 +84,12 @@ class Settings(Struct, frozen=True):
 
     data_dir: Path = Path("/var/lib/archipelago")
     shares_dir: Path = Path("/var/lib/archipelago/shares")
+    profiles_dir: Path = Path("/var/lib/archipelago/apparmor")
     deadlines: Deadlines = field(default_factory=Deadlines)
     registry: Registry = field(default_factory=Registry)
     inventory: Inventory = field(default_factory=NothingAdopted)
     lan: tuple[str, ...] = LAN_RANGES
+    quiet: float = SLACK_SECONDS  # in which commands in containers may be those of another loop
 
 
 class PodmanDriver:
@@ -108,18 +114,23 @@ class PodmanDriver:
         self._volumes = Volumes(self._client, instance, settings.inventory)
         self._images = Images(self._client, instance, settings.deadlines, settings.registry)
         self._lookup = Lookup(self._client, instance, self._liveness, settings.inventory)
-        shares = Shares(self._client, self._lookup, settings.shares_dir)
+        users = users_of(instance, rootful=self._liveness.rootful)
+        shares = Shares(self._client, self._lookup, settings.shares_dir, users)
         self._names = AppNames(self._client)
         self._addresses = Addresses()
         self._limits = LiveLimits(rootful=self._liveness.rootful)
         self._confinement = LiveConfinement()
         self._firewall = Firewall(instance, settings.lan)
-        places = Places(settings.data_dir, shares, secrets, self._belongings, self._names)
+        apparmor = AppArmor(settings.profiles_dir, hooks.warn, rootful=self._liveness.rootful)
+        given = (settings.data_dir, shares, secrets, self._belongings, self._names)
+        places = Places(*given, apparmor, users)
         self._containers = Containers(self._client, self._lookup, instance, places, hooks.warn)
         self._files = Files(self._client, self._lookup, secrets, shares)
-        self._prober = Prober(self._client, self._liveness)
+        self._execs = ForeignExecs(settings.quiet)
+        self._prober = Prober(self._client, self._liveness, self._execs)
         self._lock = threading.Lock()
         self._subscribed: list[_Subscribed] = []
+        self._apps: dict[str, str] = {}
 
     def observe(self) -> Observed:
         """Return all containers and networks of this instance, sorted."""
@@ -128,11 +139,13 @@ class PodmanDriver:
         isolation, unenforceable = self._firewall.observe()
         connected = {i.app for i in isolation if i.passages or i.egress is Egress.NONE}
         containers = [self._reached(listed, connected) for listed in found]
-        known = frozenset(c.ref for c in containers)
+        self._apps = {c.ref: c.app for c in containers}
+        known = frozenset(self._apps)
         self._addresses.forget(known)
         self._names.forget(known)
         self._limits.forget(known)
         self._confinement.forget(known)
+        self._execs.forget(known)
         networks = self._belongings.networks()
         running = {c.ref: c.pid for c in containers if c.state is ContainerState.RUNNING}
         with self._lock:
@@ -144,15 +157,21 @@ class PodmanDriver:
             tuple(sorted(networks, key=lambda n: (n.app, n.name))),
             isolation,
             unenforceable,
+            unlimited=self._limits.unlimited,
         )
+
+    def app_of(self, ref: str) -> str:
+        """Return whose a container was when they were looked at last, or nothing."""
+        return self._apps.get(ref, "")
 
     def _reached(self, listed: Listed, connected: set[str]) -> ObservedContainer:
         """Return a running container with its limits, its address, and names where it has some."""
-        container = listed.container
+        container = replace(listed.container, exec_at=self._execs.last(listed.ref))
         if container.state is not ContainerState.RUNNING:
             return container
-        limits, confinement = self._limits.of(container), self._confinement.of(container)
-        container = replace(container, limits=limits, confinement=confinement)
+        limits, hits = self._limits.of(container)
+        confinement = self._confinement.of(container)
+        container = replace(container, limits=limits, hits=hits, confinement=confinement)
         if not container.networks:
             return container
         names = self._names.read(listed) if container.app in connected else None
@@ -170,10 +189,10 @@ class PodmanDriver:
         """Have the volume."""
         self._belongings.ensure_volume(volume)
 
-    def create(self, container: ContainerSpec) -> None:
+    def create(self, container: ContainerSpec) -> str:
         """Have the container, not started."""
         chosen = self._images.chosen(container)
-        self._containers.create(chosen, self._images.to_run(chosen))
+        return self._containers.create(chosen, self._images.to_run(chosen))
 
     def write_files(self, ref: str, container: ContainerSpec) -> None:
         """Have its files in its volumes."""
@@ -262,7 +281,9 @@ class PodmanDriver:
     def volume_usage(self, name: str, stop: threading.Event) -> int | None:
         """Return how many bytes the volume takes on its disk."""
         place = self._belongings.volume_place(name)
-        return volume_size.allocated(place, stop) if place else None
+        if not place:
+            return None
+        return volume_size.allocated(place, stop, rootful=self._liveness.rootful)
 
     def volumes(self) -> tuple[ObservedVolume, ...]:
         """Return all volumes of this instance, and those that are only named so."""
@@ -286,7 +307,8 @@ class PodmanDriver:
 
     def subscribe(self, wake: Wake) -> Subscription:
         """Wake on Podman's events, and at once when a process ends."""
-        subscribed = _Subscribed(self._client, self._instance, self._liveness, wake, self._forget)
+        events = partial(Events, self._client, self._instance, execs=self._execs)
+        subscribed = _Subscribed(events, self._liveness, wake, self._forget)
         if subscribed.network is not None:
             self._firewall.tell_changes(subscribed.network.changed)
         with self._lock:
@@ -311,8 +333,7 @@ class _Subscribed:
 
     def __init__(
         self,
-        client: Client,
-        instance: str,
+        events: Callable[[Wake], Events],
         liveness: Liveness,
         wake: Wake,
         forget: Callable[["_Subscribed"], None],
@@ -322,7 +343,7 @@ class _Subscribed:
         self._lock = threading.RLock()
         self._open = True
         self.processes = ProcessWatch(liveness, self._pass_on)
-        self._events = Events(client, instance, self._pass_on)
+        self._events = events(self._pass_on)
         self.network: NetworkWatch | None = None
         with suppress(OSError):
             self.network = NetworkWatch(self._pass_on)

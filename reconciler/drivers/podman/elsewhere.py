@@ -28,6 +28,10 @@ class Forgetful:
         """Remember what is not."""
         self._pins = {**pins, **self._pins}
 
+    def ids(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
     def recognised(self, name: str, image_id: str, *, made: bool = False) -> str:
         """Return the first id that was seen under a name, or that was made."""
         if made:

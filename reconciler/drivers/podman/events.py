@@ -11,14 +11,16 @@ import random
 import threading
 from collections.abc import Callable
 
-from reconciler.drivers.podman.client import Client, each_translated, json_object
+from reconciler.drivers.podman.client import Client, Json, each_translated, json_object
+from reconciler.drivers.podman.foreign_execs import ForeignExecs
 from reconciler.drivers.podman.stream import Ask, Stream
 from reconciler.errors import DriverError
 from reconciler.model import labels
 
 Wake = Callable[[], None]
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
-# Our own probes make these; nothing that anybody plans by is changed by them.
+# Our own probes make these; nothing that anybody plans by is changed by them. That somebody else
+# ran a command is told all the same.
 _IDLE = {"exec", "exec_died", "health_status", "attach"}
 _WHAT = "read Podman's events"
 
@@ -26,8 +28,9 @@ _WHAT = "read Podman's events"
 class Events:
     """Reads the stream in a thread until closed."""
 
-    def __init__(self, client: Client, instance: str, wake: Wake) -> None:
+    def __init__(self, client: Client, instance: str, wake: Wake, execs: ForeignExecs) -> None:
         self._client = client
+        self._execs = execs
         self._wake = wake
         self._filters = json.dumps(
             {"type": ["container"], "label": [f"{labels.INSTANCE}={instance}"]},
@@ -75,13 +78,15 @@ class Events:
     def _read(self, stream: Stream) -> None:
         try:
             for line in each_translated(_WHAT, stream.lines()):
-                if line.strip() and not _is_idle(line):
+                if line.strip() and self._is_news(json_object(line)):
                     self._wake()
         finally:
             stream.close()
             if not self._closed.is_set():
                 self._wake()  # who looks finds that nobody answers, and may have that mended
 
-
-def _is_idle(line: bytes) -> bool:
-    return str(json_object(line).get("status")) in _IDLE
+    def _is_news(self, event: Json) -> bool:
+        status, at = str(event.get("status")), event.get("timeNano")
+        if status == "exec" and isinstance(at, int):
+            return self._execs.came(str(event.get("id")), at / 1e9)
+        return status not in _IDLE

@@ -36,6 +36,9 @@ class Examination(Struct, frozen=True):
     subordinate_ids: int = ENOUGH_IDS
     newuidmap: bool = True
     tun: bool = True
+    runtime_directory: bool = True
+    lingers: bool = True
+    first_port: int = 1024
     watches: int = ENOUGH_WATCHES
     instances: int = ENOUGH_INSTANCES
 
@@ -56,6 +59,9 @@ def examine(
         subordinate_ids=min(_subordinate_ids("/etc/subuid"), _subordinate_ids("/etc/subgid")),
         newuidmap=_in_path("newuidmap", environment),
         tun=os.access("/dev/net/tun", os.R_OK | os.W_OK),
+        runtime_directory=bool(environment.get("XDG_RUNTIME_DIR")),
+        lingers=Path("/var/lib/systemd/linger", _name()).exists(),
+        first_port=_figure("/proc/sys/net/ipv4/ip_unprivileged_port_start"),
         watches=_figure("/proc/sys/fs/inotify/max_user_watches"),
         instances=_figure("/proc/sys/fs/inotify/max_user_instances"),
     )
@@ -111,10 +117,7 @@ def _static_busybox(environment: Mapping[str, str]) -> bool:
 
 
 def _subordinate_ids(file: str) -> int:
-    user = os.geteuid()
-    names = {str(user)}
-    with suppress(KeyError):
-        names.add(pwd.getpwuid(user).pw_name)
+    names = {str(os.geteuid()), _name()}
     total = 0
     with suppress(OSError, ValueError):
         for line in Path(file).read_text(encoding="utf-8").splitlines():
@@ -122,6 +125,13 @@ def _subordinate_ids(file: str) -> int:
             if owner in names:
                 total += int(rest.rpartition(":")[2])
     return total
+
+
+def _name() -> str:
+    """Return what this user is called; the number where there is no name."""
+    with suppress(KeyError):
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return str(os.geteuid())
 
 
 def _figure(file: str) -> int:

@@ -1,14 +1,16 @@
 """Host directories that are mounted into containers: ours are made, others must be there."""
 
+import os
 from pathlib import Path
 
+from reconciler.drivers.podman.users import Users
 from reconciler.errors import DriverRejected
 from reconciler.model.container import ContainerSpec, MountKind
 
 _MODE = 0o755
 
 
-def prepare(container: ContainerSpec, data_dir: Path) -> None:
+def prepare(container: ContainerSpec, data_dir: Path, users: Users | None = None) -> None:
     """Make mount sources beneath the app's own data directory; refuse others that are missing."""
     for mount in container.mounts:
         if mount.kind is not MountKind.BIND:
@@ -23,6 +25,8 @@ def prepare(container: ContainerSpec, data_dir: Path) -> None:
                 f" make it, or use a path in {own}, which is made by itself",
             )
         _make(source.resolve(), container.container_name)
+        if users is not None:
+            os.chown(source.resolve(), users.first_user, users.first_group)
 
 
 def _make(directory: Path, name: str) -> None:

@@ -60,6 +60,7 @@ def container_facts(inspected: Json, image: Json, status: str = "") -> Container
         capabilities=tuple(sorted(inspected.get("BoundingCaps") or ())),
         privileged=bool(host.get("Privileged")),
         seccomp_profile=_seccomp(host, status),
+        apparmor_profile=str(inspected.get("AppArmorProfile") or ""),
         no_new_privileges="no-new-privileges" in _security(host),
         readonly_root=bool(host.get("ReadonlyRootfs")),
         resources=_resources(host),
@@ -203,7 +204,7 @@ def _beyond(inspected: Json, host: Json) -> Iterator[str]:
         if mode not in _PRIVATE and not (key == "UTSMode" and host.get("NetworkMode") == "host"):
             yield f"it shares its {what} ({mode}), which no manifest asks for"
     if host.get("UsernsMode"):
-        yield f"it has users of its own ({host['UsernsMode']}), which no manifest asks for"
+        yield f"it has users of its own ({host['UsernsMode']}), which no manifest gives"
     if inspected.get("Pod"):
         yield "it is in a pod, which no app is"
     if host.get("AutoRemove"):

@@ -82,6 +82,7 @@ def read(pid: int) -> Confinement | None:
         shared=shared,
         open=open_in(mounts),
         sockets=sockets_in(mounts),
+        own_users=own_users_in(read_all(pid, "uid_map")),
         label=_label(pid),
     )
 
@@ -102,6 +103,12 @@ def mounts_in(mountinfo: str) -> Mounts:
         if len(fields) > 5:  # noqa: PLR2004 - proc(5): the sixth are its options
             found[fields[4]] = (fields[3], "ro" in fields[5].split(","))
     return found
+
+
+def own_users_in(uid_map: str) -> bool:
+    """Whether no number inside means root outside; what is not readable is no proof."""
+    outside = [line.split()[1:2] for line in uid_map.splitlines()]
+    return bool(outside) and ["0"] not in outside and [] not in outside
 
 
 def open_in(mounts: Mounts, machine: Path = Path("/")) -> tuple[str, ...]:

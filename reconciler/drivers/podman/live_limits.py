@@ -1,8 +1,9 @@
 """
-What a container's processes may use, read from the kernel's control groups.
+What a container's processes may use, and how often they asked for more, by the kernel's groups.
 
 Podman 4 goes on showing the limits that a container was made with, whatever was changed since.
-Reading takes a file for each limit, so one container is read twice a minute at most.
+Reading takes a file for each limit, so one container is read twice a minute at most. Where a user
+has none, whatever was asked for, `unlimited` says why.
 """
 
 import os
@@ -12,10 +13,11 @@ from pathlib import Path
 
 from reconciler.drivers.podman.liveness import read_all
 from reconciler.model.container import Resources
-from reconciler.model.observed import ObservedContainer
+from reconciler.model.observed import Hits, ObservedContainer
 
 AGAIN_SECONDS = 30.0
 ROOT = Path("/sys/fs/cgroup")
+Found = tuple[Resources | None, Hits | None]
 _UNLIMITED = 2**62  # version 1 writes the largest multiple of a page
 
 
@@ -32,16 +34,18 @@ class LiveLimits:
         self._rootful = rootful
         self._root = root
         self._clock = clock
-        self._known: dict[str, tuple[int, float, Resources | None]] = {}
+        self.unlimited = "" if rootful else why_unlimited(root)
+        self._known: dict[str, tuple[int, float, Found]] = {}
 
-    def of(self, container: ObservedContainer) -> Resources | None:
-        """Return the limits of a running container; None where nobody can say."""
+    def of(self, container: ObservedContainer) -> Found:
+        """Return the limits of a running container, and hits; None where nobody can say."""
         if not self._rootful:
-            return None  # a user's containers may have none at all, whatever was asked
+            return None, None  # what a user was given to give to others is not looked at
         now, known = self._clock(), self._known.get(container.ref)
         if known is not None and known[0] == container.pid and now < known[1] + AGAIN_SECONDS:
             return known[2]
-        found = limits_in(read_all(container.pid, "cgroup"), self._root)
+        groups = read_all(container.pid, "cgroup")
+        found = limits_in(groups, self._root), hits_in(groups, self._root)
         self._known[container.ref] = (container.pid, now, found)
         return found
 
@@ -55,18 +59,45 @@ class LiveLimits:
         self._known.pop(ref, None)
 
 
+def why_unlimited(root: Path) -> str:
+    """Return why nothing limits the containers of a user; empty where Podman can limit them."""
+    if (root / "cgroup.controllers").exists():
+        return ""
+    return "control groups of version 1 are root's alone"
+
+
 def limits_in(groups: str, root: Path) -> Resources | None:
     """Return the limits of the groups that /proc/PID/cgroup lists, of either version."""
-    places: dict[str, str] = {}
-    for line in groups.splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        places |= dict.fromkeys(controllers.split(","), path)
+    places = _places(groups)
     if not places:
         return None
     if "memory" in places:
         return _version_1(places, root)
     return _version_2(places.get("", "/"), root)
+
+
+def hits_in(groups: str, root: Path) -> Hits | None:
+    """Return how often the groups' limits were hit; None where the kernel does not tell."""
+    places = _places(groups)
+    if "memory" in places:
+        memory = root / "memory" / places["memory"].lstrip("/") / "memory.oom_control"
+        pids = root / "pids" / places.get("pids", "/").lstrip("/") / "pids.events"
+    else:
+        here = root / places.get("", "/").lstrip("/")
+        memory, pids = here / "memory.events", here / "pids.events"
+    if not memory.exists():
+        return None
+    return Hits(_count(memory, "oom_kill"), _count(pids, "max"))
+
+
+def _places(groups: str) -> dict[str, str]:
+    """Return where the group of each controller is; of version 2 there is one for all."""
+    places: dict[str, str] = {}
+    for line in groups.splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        places |= dict.fromkeys(controllers.split(","), path)
+    return places
 
 
 def _version_1(places: dict[str, str], root: Path) -> Resources:
@@ -102,13 +133,21 @@ def _figure(file: Path) -> int | None:
     return number if number < _UNLIMITED else None
 
 
+def _count(file: Path, word: str) -> int:
+    for line in _text(file).splitlines():
+        name, _, number = line.partition(" ")
+        if name == word and number.isdigit():
+            return int(number)
+    return 0
+
+
 def _text(file: Path) -> str:
     try:
         handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
     try:
-        return os.read(handle, 64).decode(errors="replace").strip()
+        return os.read(handle, 512).decode(errors="replace").strip()
     except OSError:
         return ""
     finally:

@@ -16,6 +16,7 @@ from msgspec.structs import asdict, replace
 from reconciler.drivers.podman import exec_probe
 from reconciler.drivers.podman.asking import ask
 from reconciler.drivers.podman.client import Client, Json, Request
+from reconciler.drivers.podman.foreign_execs import ForeignExecs
 from reconciler.drivers.podman.liveness import Liveness
 from reconciler.drivers.podman.network_namespace import socket_in
 from reconciler.errors import DriverConflict, DriverError
@@ -30,15 +31,17 @@ _NOT_RUNNING = ProbeResult(False, "the container is not running")
 class Prober:
     """Probes containers."""
 
-    def __init__(self, client: Client, liveness: Liveness) -> None:
+    def __init__(self, client: Client, liveness: Liveness, execs: ForeignExecs) -> None:
         self._client = client
         self._liveness = liveness
+        self._execs = execs
 
     def probe(self, container: ObservedContainer, check: HealthCheck) -> ProbeResult:
         """Ask; never raises."""
         try:
             if check.kind is HealthKind.EXEC:
-                return exec_probe.run(self._client, self._liveness, container.ref, check)
+                with self._execs.ours(container.ref):
+                    return exec_probe.run(self._client, self._liveness, container.ref, check)
             if self._liveness.rootful:
                 return self._from_inside(container, check)
             return self._without_rights(container, check)

@@ -12,6 +12,7 @@ from typing import cast
 from reconciler.errors import DriverConflict, DriverError, DriverRejected, DriverUnavailable
 
 LONGEST = 400
+PORT_TAKEN = re.compile(r"address already in use|port is already allocated", re.IGNORECASE)
 _FLAPPING = (
     (re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b"), r"\1"),
     (re.compile(r"\bdial (?:tcp|udp)[46]? \S+: "), ""),
@@ -62,3 +63,13 @@ def without(message: str, secrets: Iterable[str]) -> str:
         if len(secret) > 3:  # noqa: PLR2004 - shorter ones are words like "yes", not secrets
             message = message.replace(secret, "***")
     return message
+
+
+def which_port(name: str, message: str) -> str:
+    """Return what to tell of a port that somebody else has."""
+    found = re.search(r":(\d+)\b(?=[^:]*(?:: (?:bind|listen))?.*already)", message)
+    port = f"port {found[1]}" if found else "one of its ports"
+    return (
+        f"cannot start {name}: {port} is in use;"
+        " choose another host port, or stop what listens there"
+    )

@@ -15,6 +15,7 @@ from pathlib import Path
 from reconciler.drivers.podman.client import Client, each_translated
 from reconciler.drivers.podman.lookup import Lookup
 from reconciler.drivers.podman.stream import Ask
+from reconciler.drivers.podman.users import Users, UsersOf
 from reconciler.errors import DriverConflict, DriverRejected
 from reconciler.model.container import ContainerSpec, ShareSpec
 from reconciler.model.observed import ContainerState
@@ -27,10 +28,11 @@ _BLOCK = 512 * 40  # of the archive around one file
 class Shares:
     """Copies in a folder that only this user can enter."""
 
-    def __init__(self, client: Client, lookup: Lookup, folder: Path) -> None:
+    def __init__(self, client: Client, lookup: Lookup, folder: Path, users: UsersOf) -> None:
         self._client = client
         self._lookup = lookup
         self.folder = folder
+        self._users = users
 
     def mounts(self, container: ContainerSpec) -> list[dict[str, object]]:
         """Return the mounts of a new container, and have something there to mount."""
@@ -59,7 +61,7 @@ class Shares:
                 with copy.open("r+b") as stream:
                     stream.write(content)
                     stream.truncate()
-                _hand_over(copy, container.user)
+                _hand_over(copy, container.user, self._users(container))
 
     def _copy(self, container: ContainerSpec, share: ShareSpec) -> Path:
         name = hashlib.sha256(share.target.encode()).hexdigest()[:24]
@@ -131,11 +133,11 @@ def _have(copy: Path) -> None:
         os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444))
 
 
-def _hand_over(copy: Path, user: str | None) -> None:
+def _hand_over(copy: Path, user: str | None, users: Users | None) -> None:
     """Only the user of the app reads it, where that is a number that can be set."""
     uid = (user or "").partition(":")[0]
     if uid.isdecimal() and os.geteuid() == 0:
-        os.chown(copy, int(uid), 0)
+        os.chown(copy, int(uid) + (users.first_user if users else 0), 0)
         copy.chmod(0o400)
     else:
         copy.chmod(0o444)

@@ -1,13 +1,17 @@
 """
 How many bytes a directory takes on its disk, found out by `du` with the least claim to anything.
 
-A process of its own can be ended at any moment, and does not hold up the threads of the loop.
+A process of its own can be ended at any moment, and does not hold up the threads of the loop. What
+containers of a user keep belongs to ids that only Podman's user namespace may act for.
 """
 
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -15,23 +19,33 @@ _DEADLINE = 600.0
 _LOOK_UP_SECONDS = 0.1
 # What is allocated, on one file system, hard links once; only the place itself may be a link.
 _MEASURE = ("du", "--summarize", "--one-file-system", "--dereference-args", "--block-size=1", "--")
+# CONTAINER_HOST would make it a client of another machine's, which has no namespace here.
+_AS_ROOT_OF_CONTAINERS = ("env", "-u", "CONTAINER_HOST", "podman", "unshare")
 # Files that came and went meanwhile are no reason to know nothing.
 _ENDED = frozenset({0, 1})  # 1: it complained
 _VANISHED = "No such file or directory"
 
 
-def allocated(place: str, stop: Event, deadline: float = _DEADLINE) -> int | None:
+def allocated(
+    place: str,
+    stop: Event,
+    deadline: float = _DEADLINE,
+    *,
+    rootful: bool = True,
+) -> int | None:
     """Return the bytes; None where not all could be read, or it was stopped or took too long."""
     if not Path(place).is_dir():
         return None
+    as_whom = () if rootful else _AS_ROOT_OF_CONTAINERS
     try:
         child = subprocess.Popen(
-            ["env", "LC_ALL=C", *_politely(), *_MEASURE, place],
+            [*as_whom, "env", "LC_ALL=C", *_politely(), *_MEASURE, place],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
+            start_new_session=True,
         )
     except OSError:
         return None
@@ -57,7 +71,8 @@ def _answer(
             return child.communicate(timeout=_LOOK_UP_SECONDS)
         except subprocess.TimeoutExpired:
             continue
-    child.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
     child.communicate()
     return None
 

@@ -1,6 +1,7 @@
 """A whole app, as its author writes it."""
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import ClassVar, Final
 
@@ -51,6 +52,7 @@ from reconciler.model.manifest.ports import PortManifest, complaints_about_ports
 from reconciler.model.manifest.secrets import GeneratedSecretManifest
 from reconciler.model.manifest.security import (
     NETWORK_POLICIES,
+    OF_THE_APP,
     AppSecurityManifest,
     ResourcesManifest,
 )
@@ -119,6 +121,11 @@ class AppManifest(Part):
 
     def container_map(self) -> Mapping[str, ContainerManifest]:
         """Return the containers in the order of the file; the only one may have app-level keys."""
+        return self.merged
+
+    @cached_property
+    def merged(self) -> Mapping[str, ContainerManifest]:
+        """What `container_map` returns, made once: it is asked for in every pass."""
         return self._placement().merged()
 
     def requires(self) -> tuple[Requirement, ...]:
@@ -143,12 +150,7 @@ class AppManifest(Part):
 
     def unsupported(self) -> tuple[str, ...]:
         """Return the keys that this version cannot carry out, as paths: a reason to hold."""
-        placement = self._placement()
-        paths = [
-            ".".join(map(str, placement.path(name, key)))
-            for name, container in self.container_map().items()
-            for key in container.unsupported()
-        ]
+        paths: list[str] = []
         if self.hooks is not None and self.hooks.post_install:
             paths.append("hooks")
         return tuple(paths)
@@ -222,6 +224,10 @@ class AppManifest(Part):
             for index, port in enumerate(container.ports)
         ]
         yield from complaints_about_ports(ports)
+        if self.security.userns != "host" and self.network_policy is NetworkPolicy.HOST:
+            why = "the host's network belongs to users of the machine"
+            message = f"`userns` and `network_policy: host` exclude each other: {why}"
+            yield Complaint(("security", "userns"), message, "remove one of both")
         if ports and self.network_policy in {NetworkPolicy.HOST, NetworkPolicy.NONE}:
             why = {
                 NetworkPolicy.HOST: "on the host's network every port of the app is open already",
@@ -270,7 +276,7 @@ class AppManifest(Part):
         given: dict[str, object] = {
             key: getattr(self, key) for key in APP_LEVEL if key in self.model_fields_set
         }
-        if self.security.model_fields_set <= {"network_policy"}:
+        if self.security.model_fields_set <= OF_THE_APP:
             given.pop("security", None)
         return Placement(self.container, self.containers, MappingProxyType(given))
 

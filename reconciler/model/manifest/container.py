@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from reconciler.model.container import Restart, StartCondition
+from reconciler.model.identity import unclear
 from reconciler.model.manifest.build import BuildManifest
 from reconciler.model.manifest.complaint import (
     Complaint,
@@ -61,7 +62,6 @@ _PULL_POLICIES: Final[tuple[PullPolicyWord, ...]] = (
     "never",
     "verify-signature",
 )
-KEYLESS: Final = "cosign://keyless"
 _NOT_YET: Final = "generated_secrets files"
 _RESTART_HINTS: Final = {
     "unless-stopped": "write always",
@@ -182,6 +182,9 @@ class ContainerManifest(Part):
         if self.image is not None and self.build is not None:
             message = "a container is either made from an `image` or by a `build`, not both"
             yield Complaint(("build",), message, "remove one", at_key=True)
+        why = unclear(self.image_signature or "")
+        if why:
+            yield Complaint(("image_signature",), why)
         given = set(self.environment)
         for key in ("derived_env", "secret_env"):
             for index, variable in enumerate(getattr(self, key)):
@@ -195,15 +198,6 @@ class ContainerManifest(Part):
         """Who has to have signed the image; any word of it asks at least for a signature."""
         asked = self.pull_policy == "verify-signature"
         return self.image_signature or ("cosign://" if asked else "")
-
-    def unsupported(self) -> tuple[str, ...]:
-        """Return the keys that cannot be carried out yet."""
-        wanted = self.image_signature or ""
-        held = {
-            "image_signature": wanted.startswith(KEYLESS),
-            "security": self.security.apparmor_profile is not None,
-        }
-        return tuple(key for key, is_used in held.items() if is_used)
 
 
 _ELSEWHERE: Final = {

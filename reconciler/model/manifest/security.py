@@ -10,13 +10,17 @@ from typing_extensions import override
 from reconciler.model.confinement import CAPABILITIES
 from reconciler.model.container import NetworkPolicy
 from reconciler.model.manifest.complaint import Complaint, did_you_mean, nearest, refusal, shown
-from reconciler.model.manifest.names import Line, User, read_path
+from reconciler.model.manifest.names import User, read_path
 from reconciler.model.manifest.part import Items, Part
 from reconciler.model.manifest.scalars import Boolean, read_integer, read_text
 from reconciler.model.manifest.values import Cpu, Memory, Size, between
 
 _NETWORK: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 NETWORK_POLICIES: Final = tuple(str(p) for p in NetworkPolicy if p is not NetworkPolicy.NAMED)
+USERNS: Final = ("host", "auto")
+APPARMOR_PROFILES: Final = ("default", "required", "unconfined")
+_PROFILE: Final = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+-]{0,127}")
+OF_THE_APP: Final = frozenset({"network_policy", "userns"})
 _MOST_PROCESSES: Final = 4_194_304  # the kernel's own limit
 
 
@@ -60,6 +64,28 @@ def read_seccomp_profile(value: object) -> str:
     )
 
 
+def read_apparmor_profile(value: object) -> str:
+    """Return `default`, `required`, `unconfined`, or the name of a profile of this machine."""
+    text = read_text(value)
+    guess = nearest(text, APPARMOR_PROFILES)
+    if text in APPARMOR_PROFILES or (guess is None and _PROFILE.fullmatch(text)):
+        return text
+    raise refusal(
+        f"{shown(text)} is not an AppArmor profile",
+        f"did you mean `{guess}`?"
+        if guess
+        else "write default, required, unconfined, or the name of a profile that is loaded",
+    )
+
+
+def read_userns(value: object) -> str:
+    """Return whose the numbers of users are: the machine's (`host`), or the app's own."""
+    text = read_text(value)
+    if text in USERNS:
+        return text
+    raise refusal(f"{shown(text)} is no namespace of users", "write host or auto")
+
+
 def _without_doubles(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
@@ -85,6 +111,13 @@ SeccompProfile = Annotated[
 ]
 
 
+AppArmorProfile = Annotated[
+    str,
+    BeforeValidator(read_apparmor_profile),
+    WithJsonSchema({"type": "string", "pattern": f"^{_PROFILE.pattern}$"}),
+]
+
+
 class SecurityManifest(Part):
     """What a container may do. All capabilities but these are dropped."""
 
@@ -94,13 +127,20 @@ class SecurityManifest(Part):
     user: User | None = None
     privileged: Boolean = False
     seccomp_profile: SeccompProfile = "default"
-    apparmor_profile: Line | None = None
+    apparmor_profile: AppArmorProfile = "default"
+
+    @override
+    def complaints(self) -> Iterator[Complaint]:
+        """Tell when a profile is wanted of what nothing confines."""
+        if self.privileged and self.apparmor_profile == "required":
+            message = "a privileged container has no AppArmor profile: write one of the two"
+            yield Complaint(("apparmor_profile",), message)
 
     @classmethod
     @override
     def hint_for(cls, unknown: str) -> str:
         """Return where the network policy belongs."""
-        if unknown == "network_policy":
+        if unknown in OF_THE_APP:
             return "it belongs to the whole app: write it under `app.security`"
         return super().hint_for(unknown)
 
@@ -113,11 +153,16 @@ class AppSecurityManifest(SecurityManifest):
         BeforeValidator(read_network_policy),
         WithJsonSchema({"type": "string", "pattern": f"^{_NETWORK.pattern}$"}),
     ] = str(NetworkPolicy.ISOLATED)
+    userns: Annotated[
+        str,
+        BeforeValidator(read_userns),
+        WithJsonSchema({"type": "string", "enum": list(USERNS)}),
+    ] = "host"
 
     def of_container(self) -> SecurityManifest:
         """Return the part that belongs to a container."""
         return SecurityManifest.model_construct(
-            _fields_set=self.model_fields_set - {"network_policy"},
+            _fields_set=self.model_fields_set - OF_THE_APP,
             capabilities=self.capabilities,
             readonly_root=self.readonly_root,
             no_new_privileges=self.no_new_privileges,

@@ -69,8 +69,9 @@ def ended(outcome: Outcome, of: int | None) -> Entry:
         "message": outcome.message,
         "steps_done": outcome.steps_done,
         "seconds": round(seconds, 3),
+        "containers": dict(outcome.made),
     }
-    return {key: value for key, value in told.items() if value not in ("", None)}
+    return {key: value for key, value in told.items() if value not in ("", None, {})}
 
 
 def decided(event: Event) -> Entry:

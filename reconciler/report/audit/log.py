@@ -31,7 +31,14 @@ SIGN_AFTER = 60.0
 TRY_AFTER = 5.0
 
 _DECIDED = frozenset(
-    {EventKind.ACTION, EventKind.STALLED, EventKind.APPROVAL, EventKind.ISOLATION, EventKind.GONE}
+    {
+        EventKind.ACTION,
+        EventKind.STALLED,
+        EventKind.APPROVAL,
+        EventKind.ISOLATION,
+        EventKind.ANOMALY,
+        EventKind.GONE,
+    }
 )
 
 Export = Callable[[str], None]

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from reconciler.model.observed import ObservedContainer
 from reconciler.ports import Driver
+from reconciler.report.audit.record import Told
 
 
 def here(driver: Driver, secrets: Iterable[tuple[str, str]]) -> list[str]:
@@ -21,3 +23,17 @@ def unexplained(present: Iterable[str], entries: Iterable[dict[str, Any]]) -> li
     """Return what is there and no entry speaks of, sorted."""
     made = {str(thing) for told in entries for thing in told.get("makes", ())}
     return sorted(set(present) - made)
+
+
+def impostors(
+    containers: Iterable[ObservedContainer], entries: Iterable[dict[str, Any]]
+) -> list[str]:
+    """Return the containers that have the name of one that we made, and are not it, sorted."""
+    told = Told()
+    told.take(entries)
+    record = told.on_record()
+    return sorted(
+        f"container {c.container_name}"
+        for c in containers
+        if record.is_another(c.container_name, c.ref)
+    )

@@ -12,6 +12,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from reconciler.model.anomaly import AnomalyKind
 from reconciler.model.change import (
     Action,
     CreateContainer,
@@ -111,6 +112,11 @@ class Families:
             "action",
         )
         self.problems = self._gauge("problems", "Things in files that a person has to mend.")
+        self.anomalies = self._gauge(
+            "anomalies",
+            "Things that are not as on an ordinary day, by kind.",
+            "kind",
+        )
         self.lanes = self._gauge("lanes_busy", "Apps with a change under way.")
         self.watch = self._gauge(
             "watch_inotify",
@@ -127,12 +133,19 @@ class Families:
             "ref",
             "commit",
         )
+        self.app_commit = self._gauge(
+            "app_commit_info",
+            "The commit that changed the files of an app last; always 1.",
+            "app",
+            "commit",
+        )
         self.source_held = self._gauge(
             "source_held",
             "Whether the newest commit of a git source is not in force, and why is told.",
         )
         _begin(self.passes, tuple(Outcomes))
         _begin(self.plan_actions, tuple(Action))
+        _begin(self.anomalies, tuple(AnomalyKind))
 
     def _of_apps(self) -> None:
         self.apps = self._gauge(
@@ -175,6 +188,11 @@ class Families:
             "drift_repaired",
             "Repairs of what nobody had edited, by what was wrong.",
             "reason",
+        )
+        self.violations = self._counter(
+            "seccomp_violations",
+            "Calls that a filter refused and the kernel logged.",
+            "app",
         )
         self.rollbacks = self._counter("rollbacks", "Updates that failed and were rolled back.")
         self.change_to_ready = self._histogram(

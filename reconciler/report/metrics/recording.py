@@ -3,14 +3,16 @@
 from collections import Counter as Tally
 from contextlib import suppress
 from datetime import datetime
-from threading import Thread
+from threading import Lock, Thread
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, start_http_server
 
 from reconciler import __version__
 from reconciler.errors import ConfigurationError
+from reconciler.model.anomaly import AnomalyKind
 from reconciler.model.change import Action, Outcome, Reason, Result
+from reconciler.model.commit import Commit
 from reconciler.model.health import HealthState
 from reconciler.model.status import AppStatus, ConditionType, Status
 from reconciler.report.metrics.families import CALLS, DRIFT, OTHER, STEPS, Families, Outcomes
@@ -20,7 +22,7 @@ _LAST_PORT = 65535
 
 
 class Metrics:
-    """Every metric of one loop. `retried` and `api_call` may be called from any thread."""
+    """Every metric of a loop. Any thread may call `retried`, `violated` and `api_call`."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # it takes and gives nothing
@@ -29,6 +31,8 @@ class Metrics:
         self._families.build.labels(__version__).set(1)
         self._waits = _Waits()
         self._infos: dict[str, tuple[str, ...]] = {}
+        self._violators = Lock()  # an app that goes while it is counted does not come back
+        self._commits: dict[str, str] = {}
         self._source: tuple[str, str] | None = None
         self._apps: dict[str, AppStatus] = {}
         self._server: tuple[WSGIServer, Thread] | None = None
@@ -43,6 +47,9 @@ class Metrics:
         actions = Tally(app.action for app in status.apps)
         for action in Action:
             families.plan_actions.labels(action).set(actions[action])
+        odd = Tally(each.kind for each in status.anomalies)
+        for kind in AnomalyKind:
+            families.anomalies.labels(kind).set(odd[kind])
         self._take_source(status)
         self._take_conditions(status)
         self._take_apps(status)
@@ -62,6 +69,12 @@ class Metrics:
     def retried(self, step: str) -> None:
         """Take a step that is repeated."""
         self._families.retries.labels(step if step in STEPS else OTHER).inc()
+
+    def violated(self, app: str) -> None:
+        """Take a call of an app's that a filter refused."""
+        with self._violators:
+            if app in self._infos:
+                self._families.violations.labels(app).inc()
 
     def api_call(self, kind: str, seconds: float, ok: bool) -> None:
         """Take a call of Podman's API."""
@@ -125,7 +138,9 @@ class Metrics:
         families = self._families
         for gone in self._infos.keys() - {app.id for app in status.apps}:
             families.app_info.remove(*self._infos.pop(gone))
+            self._take_commit(gone, None)
             families.app_ready.remove(gone)
+            self._forget_violations(gone)
             for state in HealthState:
                 families.app_health.remove(gone, state)
             _set_or_remove(families.app_disk, gone, None)
@@ -139,11 +154,16 @@ class Metrics:
             if known is not None and _rolled_back(app) and not _rolled_back(known):
                 families.rollbacks.inc()
             self._take_info(app)
+            self._take_commit(app.id, app.commit)
             families.app_ready.labels(app.id).set(int(app.ready))
             for state in HealthState:
                 families.app_health.labels(app.id, state).set(int(app.health is state))
             _set_or_remove(families.app_disk, app.id, app.disk_bytes)
             _set_or_remove(families.app_disk_limit, app.id, app.disk_limit)
+
+    def _forget_violations(self, gone: str) -> None:
+        with self._violators, suppress(KeyError):
+            self._families.violations.remove(gone)
 
     def _take_info(self, app: AppStatus) -> None:
         image = " ".join(sorted({c.image for c in app.containers if c.image}))
@@ -154,6 +174,15 @@ class Metrics:
                 self._families.app_info.remove(*known)
             self._infos[app.id] = labels
             self._families.app_info.labels(*labels).set(1)
+
+    def _take_commit(self, app: str, commit: Commit | None) -> None:
+        """One series an app, and none where it is not known."""
+        known = self._commits.pop(app, None)
+        if known is not None:
+            self._families.app_commit.remove(app, known)
+        if commit is not None:
+            self._commits[app] = commit.short
+            self._families.app_commit.labels(app, commit.short).set(1)
 
 
 class _Waits:
