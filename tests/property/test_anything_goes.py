@@ -292,6 +292,6 @@ SETTINGS = settings(
 )
 
 
-@pytest.mark.timeout(300 + EXAMPLES)
+@pytest.mark.timeout(900 + EXAMPLES)
 def test_whatever_happens_what_must_never_be_is_not():
     run_state_machine_as_test(AnythingGoes, settings=SETTINGS)
