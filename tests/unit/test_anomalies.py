@@ -18,7 +18,7 @@ from reconciler.model.evidence import Evidence
 from reconciler.model.history import Attempts
 from reconciler.model.observed import ContainerState, Hits
 from reconciler.model.on_record import OnRecord, Stated
-from reconciler.model.pin import Pin
+from reconciler.model.pin import Pin, Signer
 from reconciler.model.policy import Policy, Review
 from reconciler.model.signature import Findings, Signature, SignatureFormat, Subject
 from reconciler.model.trust import Mode, Scope, SignatureRecords, Trust, TrustedKey
@@ -428,6 +428,9 @@ def test_another_signer_is_told(tmp_path):
     box.folder.write("web", image=box.publish("2", "alice"))
     box.quiet()
     box.folder.write("web", image=box.publish("3", "bob"))
+    box.quiet()  # it is held
+    both = (Signer(ALICE.id, "alice"), Signer(BOB.id, "bob"))
+    box.facts.remember({("web", "main"): both})  # the operator lets him
     [told] = box.settle().anomalies
     assert told.key == ("SignerChanged", "web", "main")
     assert "signed by bob, and was by alice" in told.message
