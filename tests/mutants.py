@@ -59,6 +59,13 @@ MUTANTS = (
         "version = min(versions)",
         ("unit/test_lineage.py",),
     ),
+    Mutant(
+        "what could not be read once is never read again",
+        "sources/directory.py",
+        "if file.unread:",
+        "if False:",
+        ("unit/test_directory.py",),
+    ),
     # What was adopted
     Mutant(
         "what differs is adopted",

@@ -46,6 +46,7 @@ class _File(Struct):
     pending: Signature | None = None
     pending_since: float = 0.0
     gone_since: float | None = None
+    unread: bool = False
 
 
 class DirectorySource:
@@ -108,6 +109,8 @@ class DirectorySource:
             file.gone_since = None
             if signature == file.taken:
                 file.pending = None
+                if file.unread:  # what hindered leaves no trace in the signature
+                    self._take(path, file, signature)
                 continue
             if signature != file.pending:
                 file.pending, file.pending_since = signature, now
@@ -146,8 +149,9 @@ class DirectorySource:
             problem = Problem(
                 Origin(shown), f"cannot be read: {why.lower()}", "check its owner and mode"
             )
-            file.loaded = Loaded((), (problem,))
+            file.loaded, file.unread = Loaded((), (problem,)), True
         else:
+            file.unread = False
             file.loaded = load_documents(content, shown)
             if not file.loaded.problems:
                 file.good = file.loaded.documents

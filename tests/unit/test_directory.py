@@ -12,7 +12,7 @@ from reconciler.model.origin import Problem
 from reconciler.model.permission import permission_hash
 from reconciler.sources.directory import SETTLE_SECONDS, VANISH_SECONDS, DirectorySource
 from reconciler.sources.last_good import LastGood
-from reconciler.sources.tree import is_catalogue_manifest
+from reconciler.sources.tree import is_catalogue_manifest, is_manifest
 
 GOOD = "app: {{id: {0}, name: {0}, container: {{image: localhost/test:1}}}}\n"
 
@@ -69,6 +69,26 @@ def test_files_in_folders_are_read(folder):
 def test_leftovers_of_editors_and_tools_are_no_manifests(folder, name):
     folder.write(name, GOOD.format("a"))
     assert folder.apps() == []
+
+
+def test_a_file_that_was_away_while_it_was_read_is_read_when_it_is_back(tmp_path):
+    """A folder that is moved away and back has the same files, and so has what was seen of them."""
+    away = []
+
+    def wanted(name):
+        for path, elsewhere in away:
+            path.rename(elsewhere)
+        away.clear()
+        return is_manifest(name)
+
+    folder = Folder(tmp_path, wanted=wanted)
+    path, elsewhere = folder.write("a.yml"), tmp_path / "elsewhere"
+    away.append((path, elsewhere))
+    (problem,) = folder.source.read().problems
+    assert problem.message == "cannot be read: no such file or directory"
+    elsewhere.rename(path)
+    assert folder.apps() == ["a"]
+    assert folder.source.read().problems == ()
 
 
 def test_a_file_that_was_just_written_is_taken_when_it_is_quiet(folder):
