@@ -72,7 +72,7 @@ def test_leftovers_of_editors_and_tools_are_no_manifests(folder, name):
 
 
 def test_a_file_that_was_away_while_it_was_read_is_read_when_it_is_back(tmp_path):
-    """A folder that is moved away and back has the same files, and so has what was seen of them."""
+    """A folder that is moved away and back has the same files, as far as can be seen."""
     away = []
 
     def wanted(name):
