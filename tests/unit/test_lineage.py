@@ -74,3 +74,7 @@ def test_what_has_changed_since_is_made_by_the_present_rule():
 )
 def test_it_wears_its_own_where(why, seen):
     assert as_made(desired(WEB), earlier(seen, BEFORE), BEFORE) == desired(WEB)
+
+
+def test_a_rule_that_nobody_knows_is_not_gone_through_in_every_pass():
+    assert earlier([replace(running(OLD)[0], digest="7-ab")], BEFORE) == frozenset()
